@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the generated run function tells the outside: which layer the work belongs to, and
+ * which rows are complete.
+ *
+ * Marks are hint instructions, which do nothing on silicon. An emulator's plugin counts
+ * instructions between them and leaves the marks themselves out; the sections .ta_marks
+ * (not loaded) tell it which layer each TA_LAYER mark opens.
+ *
+ *   TA_BEGIN  counting starts         TA_LAYER(k)  what follows is layer k's
+ *   TA_END    counting ends           TA_PAUSE     what follows is nobody's
+ */
+#ifndef TA_OBSERVE_H
+#define TA_OBSERVE_H
+
+#include "ta_rows.h"
+
+#if defined(__arm__)
+#define TA_HINT_BEGIN "hint #9"
+#define TA_HINT_END "hint #10"
+#define TA_HINT_LAYER "hint #11"
+#define TA_HINT_PAUSE "hint #12"
+#elif defined(__riscv)
+/* slti with rd = x0: the encodings that the ISA reserves for custom hints. */
+#define TA_HINT_BEGIN "slti x0, x0, 9"
+#define TA_HINT_END "slti x0, x0, 10"
+#define TA_HINT_LAYER "slti x0, x0, 11"
+#define TA_HINT_PAUSE "slti x0, x0, 12"
+#endif
+
+#ifdef TA_HINT_BEGIN
+#define TA_BEGIN() __asm__ volatile(TA_HINT_BEGIN ::: "memory")
+#define TA_END() __asm__ volatile(TA_HINT_END ::: "memory")
+#define TA_PAUSE() __asm__ volatile(TA_HINT_PAUSE ::: "memory")
+#define TA_LAYER(k)                                                              \
+    __asm__ volatile("1: " TA_HINT_LAYER "\n"                                    \
+                     ".pushsection .ta_marks, \"\", %%progbits\n"                \
+                     ".4byte 1b, %c0\n"                                          \
+                     ".popsection" ::"i"(k)                                      \
+                     : "memory")
+#else
+#define TA_BEGIN() ((void)0)
+#define TA_END() ((void)0)
+#define TA_PAUSE() ((void)0)
+#define TA_LAYER(k) ((void)0)
+#endif
+
+/* Called by a model's run function, outside all counts. Owned by the caller. */
+typedef struct ta_observer ta_observer;
+struct ta_observer {
+    /* Rows [y_start, y_stop) of output `output` of layer `layer` are complete in `rows`;
+     * each row has row_bytes bytes. Called before anything overwrites them. */
+    void (*rows_done)(const ta_observer *self, int32_t layer, int32_t output,
+                      const ta_sink *rows, int32_t row_bytes, int32_t y_start,
+                      int32_t y_stop);
+};
+
+#define TA_ROWS_DONE(observer, layer, output, rows, row_bytes, y_start, y_stop)  \
+    do {                                                                         \
+        TA_PAUSE();                                                              \
+        if ((observer) != NULL) {                                                \
+            (observer)->rows_done(observer, layer, output, rows, row_bytes,      \
+                                  y_start, y_stop);                              \
+        }                                                                        \
+    } while (0)
+
+#endif

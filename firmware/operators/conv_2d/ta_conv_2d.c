@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ta_conv_2d.h"
+
+void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop)
+{
+    const int8_t **rows = op->scratch;
+    for (int32_t y = y_start; y < y_stop; ++y) {
+        ta_window(&op->in, op->zero_row, y * op->stride_h - op->pad_top, op->dilation_h,
+                  op->kernel_h, rows);
+        op->kernel(op, rows, ta_sink_row(&op->out, y), 0, op->out_width);
+    }
+}

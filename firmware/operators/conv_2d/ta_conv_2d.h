@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Two-dimensional convolution, int8, per-channel scales.
+ */
+#ifndef TA_CONV_2D_H
+#define TA_CONV_2D_H
+
+#include "ta_requant.h"
+#include "ta_rows.h"
+
+typedef struct ta_conv_2d ta_conv_2d;
+
+/* Makes pixels [x_start, x_stop) of one output row.
+ * rows[ky]: the input row under tap ky, from its column 0; a row of zero points above and
+ * below the input. out: column 0 of the output row. Neither overlaps the other. */
+typedef void ta_conv_2d_kernel(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
+                               int32_t x_start, int32_t x_stop);
+
+struct ta_conv_2d {
+    ta_conv_2d_kernel *kernel;
+    ta_source in;
+    ta_sink out;
+    void *scratch;          /* kernel_h row pointers, then the kernel's own */
+    const int8_t *zero_row; /* in_width x in_channels zero points of the input */
+    const int8_t *weights;  /* [out_channels][kernel_h][kernel_w][in_channels / groups] */
+    const int32_t *bias;    /* [out_channels], the input's zero point folded in */
+    ta_requant requant;
+    int16_t in_width;
+    int16_t in_channels;
+    int16_t out_width;
+    int16_t out_channels;
+    uint8_t kernel_h;
+    uint8_t kernel_w;
+    uint8_t stride_h;
+    uint8_t stride_w;
+    uint8_t dilation_h;
+    uint8_t dilation_w;
+    uint8_t pad_top;
+    uint8_t pad_left;
+};
+
+/* Makes output rows [y_start, y_stop). */
+void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+
+/* Any shape, any core; the reference for all others. */
+ta_conv_2d_kernel ta_conv_2d_s8_c;
+
+#endif

@@ -1,0 +1,3 @@
+"""tinyaiot: from a trained model to a bit-exact measurement on a microcontroller."""
+
+__version__ = "0.1.0"

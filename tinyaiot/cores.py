@@ -1,0 +1,81 @@
+"""Processor cores: what the compiler is told and what the kernels may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyaiot.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Core:
+    """A processor core.
+
+    Attributes:
+        arch: the folder of start-up code in ``firmware/arch``.
+        toolchain: prefix of the compiler's commands; empty for the host's own.
+        flags: compiler flags that select the core.
+        features: instruction-set features that kernel variants ask for.
+        pointer_bytes: size of a pointer, for scratch that holds row pointers.
+    """
+
+    id: str
+    arch: str
+    toolchain: str
+    flags: tuple[str, ...]
+    features: frozenset[str]
+    pointer_bytes: int = 4
+
+
+_ARM = "arm-none-eabi-"
+_FPV4 = ("-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
+
+
+def _cortex_m(name: str, flags: tuple[str, ...], *features: str) -> Core:
+    cpu = name.replace("+", "plus")
+    return Core(
+        id=name,
+        arch="cortex-m",
+        toolchain=_ARM,
+        flags=(f"-mcpu={cpu}", "-mthumb", *flags),
+        features=frozenset(features),
+    )
+
+
+CORES = {
+    core.id: core
+    for core in (
+        _cortex_m("cortex-m0", ("-mfloat-abi=soft",)),
+        _cortex_m("cortex-m0+", ("-mfloat-abi=soft",)),
+        _cortex_m("cortex-m3", ("-mfloat-abi=soft",), "thumb2"),
+        _cortex_m("cortex-m4", _FPV4, "thumb2", "dsp", "fpu"),
+        _cortex_m("cortex-m7", ("-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"), "thumb2", "dsp", "fpu"),
+        _cortex_m("cortex-m33", ("-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"), "thumb2", "dsp", "fpu"),
+        _cortex_m("cortex-m55", ("-mfloat-abi=hard",), "thumb2", "dsp", "fpu", "mve"),
+        Core(
+            id="rv32imac",
+            arch="riscv",
+            toolchain="riscv64-unknown-elf-",
+            flags=("-march=rv32imac", "-mabi=ilp32", "-mcmodel=medany"),
+            features=frozenset(),
+        ),
+        Core(
+            id="host",
+            arch="host",
+            toolchain="",
+            flags=(),
+            features=frozenset(),
+            pointer_bytes=8,
+        ),
+    )
+}
+
+
+def core_by_id(core_id: str) -> Core:
+    """The core of that id; raises UsageError naming the known ones."""
+    try:
+        return CORES[core_id]
+    except KeyError:
+        raise UsageError(
+            f"unknown core {core_id!r}", f"use one of: {', '.join(sorted(CORES))}"
+        ) from None

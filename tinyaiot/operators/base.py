@@ -1,0 +1,145 @@
+"""What an operator is: one subclass of :class:`Operator` in one file of this package.
+
+The file says everything about it: attributes, rules, which input rows an output row needs,
+its meaning in numpy (bit for bit TensorFlow Lite Micro's), and its C: the parameters and the
+table of kernels. Its namesake folder in ``firmware/operators`` holds that C.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.cores import Core
+from tinyaiot.csource import Lowered, Value
+from tinyaiot.graph import DType, Node, Tensor
+
+Attributes = TypeVar("Attributes")
+AnyArray = npt.NDArray[Any]
+
+# A rule is a function whose docstring is the rule: one text serves the check, the user's
+# error and the list of supported operators. It returns True where the node keeps the rule.
+Rule = Callable[[Node], bool]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows [start, stop) of a tensor."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One row of an operator's table of kernels; the first that applies is taken.
+
+    Attributes:
+        function: the C function, named ``ta_<op>_<dtype>[_<shape>]_<variant>``.
+        source: its file under ``firmware/operators``, named after the function.
+        applies: whether it can compute this node on this core.
+        scratch_bytes: working memory it needs beyond the row pointers.
+    """
+
+    function: str
+    source: str
+    applies: Callable[[Node, Core], bool] = lambda node, core: True
+    scratch_bytes: Callable[[Node, Core], int] = lambda node, core: 0
+
+
+class LowerContext(Protocol):
+    """What a node is told about the plan when it is lowered to C."""
+
+    @property
+    def core(self) -> Core: ...
+
+    @property
+    def prefix(self) -> str:
+        """Start of every C identifier of this node, unique in the image."""
+
+    def source(self, tensor: Tensor) -> Value:
+        """The ``ta_source`` through which rows of ``tensor`` are read."""
+
+    def sink(self, tensor: Tensor) -> Value:
+        """The ``ta_sink`` through which rows of ``tensor`` are written."""
+
+    def scratch(self) -> Value:
+        """The address of the node's scratch, or NULL where it needs none."""
+
+    def filled_row(self, value: int, nbytes: int) -> Value:
+        """The address of at least ``nbytes`` constant bytes of ``value``, shared by the model."""
+
+
+class Operator(ABC, Generic[Attributes]):
+    """Everything there is to know about one TFLite builtin operator."""
+
+    name: ClassVar[str]
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    kernels: ClassVar[tuple[Kernel, ...]] = ()
+
+    @abstractmethod
+    def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> Attributes:
+        """The attributes from the flatbuffer's options table (None where the file has none)."""
+
+    def macs(self, node: Node) -> int:
+        """Multiply-accumulates of one inference; 0 for what only moves or compares."""
+        return 0
+
+    def is_alias(self, node: Node) -> bool:
+        """Whether output 0 is the bytes of input 0 under another shape: no code, no copy."""
+        return False
+
+    def in_place(self, node: Node) -> tuple[int, ...]:
+        """Inputs whose buffer output 0 may overwrite row by row, in the order of rows."""
+        return ()
+
+    def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
+        """Rows of input ``k`` that rows ``rows`` of output 0 read, clipped to what exists.
+
+        The default is that of operators that work row by row on equal shapes, with an input
+        of one row broadcast.
+        """
+        height = node.input(k).height
+        return rows if height == node.output.height else Rows(0, height)
+
+    @abstractmethod
+    def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
+        """The operator's meaning: outputs from inputs (constants included), shaped as typed."""
+
+    def scratch_bytes(self, node: Node, core: Core) -> int:
+        """Working memory of one call: row pointers and what the chosen kernel needs."""
+        return 0
+
+    @abstractmethod
+    def lower(self, node: Node, context: LowerContext) -> Lowered:
+        """The node as C: structs, constant arrays and the files that it needs."""
+
+    def kernel(self, node: Node, core: Core) -> Kernel:
+        """The first kernel of the table that applies."""
+        for kernel in self.kernels:
+            if kernel.applies(node, core):
+                return kernel
+        raise LookupError(f"no kernel of {self.name} takes node {node.index}")
+
+
+def int8_in_and_out(node: Node) -> bool:
+    """Inputs and outputs computed at run time are int8 with one scale and zero point."""
+    return all(
+        t.dtype is DType.INT8 and t.quantization is not None and not t.quantization.per_channel
+        for t in (*node.activations, *node.outputs)
+    )
+
+
+def batch_is_one(node: Node) -> bool:
+    """The batch (first axis of a 4-D input or output) is 1."""
+    return all(len(t.shape) != 4 or t.shape[0] == 1 for t in (*node.activations, *node.outputs))
+
+
+def as_int32(values: AnyArray) -> npt.NDArray[np.int32]:
+    """``values`` widened to int32, in which TFLM accumulates."""
+    return values.astype(np.int32)

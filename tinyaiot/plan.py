@@ -1,0 +1,98 @@
+"""The plan: where every tensor lies and in which order rows are made.
+
+This module is data only; ``tinyaiot.planner`` makes plans and checks them, and
+``tinyaiot.codegen`` turns them into C. Ranges are half-open, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A RAM that an arena may lie in.
+
+    Attributes:
+        name: as in the board file.
+        capacity_bytes: what is left there for the model.
+    """
+
+    name: str
+    capacity_bytes: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor lies: row y at ``offset_bytes + (y % ring_rows) * pitch_bytes``.
+
+    A whole tensor has ``ring_rows`` equal to its height and ``pitch_bytes`` to its row's.
+    """
+
+    memory: str
+    offset_bytes: int
+    pitch_bytes: int
+    ring_rows: int
+
+    @property
+    def size_bytes(self) -> int:
+        return self.pitch_bytes * self.ring_rows
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Working memory of one node, in use only while the node runs."""
+
+    memory: str
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """Rows [y_start, y_stop) of the outputs of a node, made in one go.
+
+    Attributes:
+        node: the node's index in the graph.
+        live_bytes: what is in use during the step, scratch included.
+    """
+
+    node: int
+    y_start: int
+    y_stop: int
+    live_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole plan; checked by ``tinyaiot.planner.checker`` before any C is written.
+
+    Attributes:
+        strategy: the name of the strategy that made it.
+        steps: the row program, in order. A node that is an alias has no step.
+        slots: by tensor index, for every activation of the graph.
+        scratch: by node index, where a node needs any.
+        arena_bytes: by memory name; input, output and scratch included.
+        lower_bound_bytes: no plan of this strategy's kind can need less than this in all.
+        extra_macs: MACs beyond the graph's own, from recomputed halos.
+        input_preserved: whether the inputs' bytes survive an inference.
+    """
+
+    strategy: str
+    steps: tuple[Step, ...]
+    slots: Mapping[int, Slot]
+    scratch: Mapping[int, Scratch]
+    arena_bytes: Mapping[str, int]
+    lower_bound_bytes: int
+    extra_macs: int
+    input_preserved: bool
+
+    @property
+    def total_arena_bytes(self) -> int:
+        return sum(self.arena_bytes.values())
+
+    @property
+    def worst_step(self) -> Step:
+        """The step that needs most memory at once."""
+        return max(self.steps, key=lambda step: step.live_bytes)
