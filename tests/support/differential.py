@@ -1,0 +1,168 @@
+"""TFLM = numpy meaning = generated C, for every tensor of a model.
+
+The C is compiled for the host with AddressSanitizer and UndefinedBehaviorSanitizer; any
+report of theirs fails the check.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot import oracle
+from tinyaiot.codegen.model import ModelSources, model_sources
+from tinyaiot.cores import core_by_id
+from tinyaiot.frontends import tflite
+from tinyaiot.graph import Graph, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.plan import Memory, Plan
+from tinyaiot.planner import plan_model
+
+AnyArray = npt.NDArray[Any]
+
+HOST = core_by_id("host")
+_AMPLE = (Memory("ram", 1 << 28),)
+_FLAGS = (
+    *("-std=c99", "-O1", "-g", "-DTA_CHECKED", "-Wall", "-Wextra", "-Wconversion", "-Werror"),
+    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+)
+
+
+def check(model: bytes, inputs: Sequence[AnyArray], plan: Plan | None = None) -> Graph:
+    """Asserts that TFLM, ``evaluate`` and the generated C agree on every tensor of ``model``.
+
+    Args:
+        plan: the plan to generate; by default the planner's.
+    """
+    graph = tflite.read(model, "m")
+    reference = oracle.run(model, graph, inputs)
+    check_numpy(graph, reference)
+    check_c(graph, reference, inputs, plan or plan_model(graph, HOST, _AMPLE))
+    return graph
+
+
+def check_numpy(graph: Graph, reference: oracle.Reference) -> None:
+    """Asserts that each node's ``evaluate`` makes TFLM's outputs from TFLM's inputs."""
+    for node in graph.nodes:
+        operands = [
+            None if t is None else t.data if t.is_constant else reference.tensors[t.index]
+            for t in node.inputs
+        ]
+        results = operator_of(node).evaluate(node, operands)
+        for tensor, result in zip(node.outputs, results, strict=True):
+            assert result.dtype == tensor.dtype.numpy, f"{node.op}: {result.dtype}"
+            _assert_equal(reference.tensors[tensor.index], result, f"numpy {node.op} {node.index}")
+
+
+def check_c(
+    graph: Graph, reference: oracle.Reference, inputs: Sequence[AnyArray], plan: Plan
+) -> None:
+    """Asserts that the C of ``plan`` makes TFLM's tensors, layer by layer and at the end."""
+    seen = {}
+    for layer, output, y_start, y_stop, rows in run_c(graph, plan, inputs):
+        if layer < 0:
+            tensor = graph.outputs[output]
+            _assert_equal(_bytes(reference.outputs[output]), rows, f"C output {output}")
+            continue
+        node = graph.nodes[layer]
+        tensor = node.outputs[output]
+        expected = _rows(reference.tensors[tensor.index], tensor)[y_start:y_stop].reshape(-1)
+        _assert_equal(
+            expected, rows, f"C {node.op} {layer} output {output} rows {y_start}:{y_stop}"
+        )
+        seen[tensor.index] = seen.get(tensor.index, 0) + y_stop - y_start
+    for node in graph.nodes:
+        if not operator_of(node).is_alias(node):
+            for tensor in node.outputs:
+                assert seen.get(tensor.index) == tensor.height, f"{node.op} {node.index}: rows"
+
+
+def run_c(
+    graph: Graph, plan: Plan, inputs: Sequence[AnyArray]
+) -> Iterator[tuple[int, int, int, int, AnyArray]]:
+    """Compiles and runs the model; yields (layer, output, y_start, y_stop, bytes)."""
+    sources = model_sources(graph, plan, HOST, "m")
+    with tempfile.TemporaryDirectory() as folder:
+        executable = _compile(sources, Path(folder))
+        run = subprocess.run(
+            [executable],
+            input=b"".join(_bytes(np.asarray(x)).tobytes() for x in inputs),
+            capture_output=True,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr.decode(errors="replace")
+    position = 0
+    while position < len(run.stdout):
+        layer, output, y_start, y_stop, row_bytes = struct.unpack_from("<5i", run.stdout, position)
+        position += 20
+        size = (y_stop - y_start) * row_bytes
+        rows = np.frombuffer(run.stdout, np.uint8, size, position)
+        position += size
+        yield layer, output, y_start, y_stop, rows
+
+
+def _compile(sources: ModelSources, folder: Path) -> Path:
+    for path, content in sources.files.items():
+        target = folder / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
+    objects = [
+        _kernel_object(path, folder) for path in sources.c_sources if path.startswith("kernels/")
+    ]
+    models = [folder / path for path in sources.c_sources if path.startswith("model/")]
+    executable = folder / "run"
+    main = Path(__file__).with_name("run_model.c")
+    _run_compiler(*_FLAGS, f"-I{folder / 'kernels'}", *models, main, *objects, "-o", executable)
+    return executable
+
+
+@functools.cache
+def _object_cache() -> Path:
+    return Path(tempfile.mkdtemp(prefix="tinyaiot-objects-"))
+
+
+def _kernel_object(path: str, folder: Path) -> Path:
+    """The kernel's object file, compiled once for the same text of it and of all headers."""
+    kernels = folder / "kernels"
+    digest = hashlib.sha256((folder / path).read_bytes())
+    for header in sorted(kernels.glob("*.h")):
+        digest.update(header.read_bytes())
+    target = _object_cache() / f"{digest.hexdigest()}.o"
+    if not target.exists():
+        _run_compiler(*_FLAGS, f"-I{kernels}", "-c", folder / path, "-o", target)
+    return target
+
+
+def _run_compiler(*arguments: object) -> None:
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    assert compiler is not None, "no C compiler on PATH"
+    run = subprocess.run([compiler, *map(str, arguments)], capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr.decode(errors="replace")
+
+
+def _bytes(values: AnyArray) -> AnyArray:
+    return np.ascontiguousarray(values).view(np.uint8).reshape(-1)
+
+
+def _rows(values: AnyArray, tensor: Tensor) -> AnyArray:
+    """The tensor's bytes as [height, row bytes]."""
+    return _bytes(values).reshape(tensor.height, tensor.row_bytes)
+
+
+def _assert_equal(expected: AnyArray, actual: AnyArray, where: str) -> None:
+    assert expected.shape == actual.shape, f"{where}: {actual.shape} instead of {expected.shape}"
+    wrong = np.flatnonzero(expected.reshape(-1) != actual.reshape(-1))
+    assert not len(wrong), (
+        f"{where}: {len(wrong)} of {expected.size} differ, the first at {wrong[0]}: "
+        f"{actual.reshape(-1)[wrong[0]]} instead of {expected.reshape(-1)[wrong[0]]}"
+    )

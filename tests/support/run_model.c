@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs the model `m` once on the host: inputs from standard input, one after another; to
+ * standard output a record for every rows_done (five int32: layer, output, y_start, y_stop,
+ * row bytes; then the rows) and, last, layer -1 with the outputs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ta_model.h"
+
+extern const ta_model m_model;
+
+static void put(const void *data, size_t bytes)
+{
+    if (fwrite(data, 1, bytes, stdout) != bytes) {
+        exit(2);
+    }
+}
+
+static void rows_done(const ta_observer *self, int32_t layer, int32_t output, const ta_sink *rows,
+                      int32_t row_bytes, int32_t y_start, int32_t y_stop)
+{
+    (void)self;
+    const int32_t header[5] = { layer, output, y_start, y_stop, row_bytes };
+    put(header, sizeof header);
+    for (int32_t y = y_start; y < y_stop; ++y) {
+        put(ta_sink_row(rows, y), (size_t)row_bytes);
+    }
+}
+
+int main(void)
+{
+    const ta_observer observer = { .rows_done = rows_done };
+    for (int32_t k = 0; k < m_model.input_count; ++k) {
+        const ta_port_tensor *input = &m_model.inputs[k];
+        if (fread(input->data, 1, (size_t)input->bytes, stdin) != (size_t)input->bytes) {
+            return 3;
+        }
+    }
+    m_model.run(&observer);
+    for (int32_t k = 0; k < m_model.output_count; ++k) {
+        const int32_t header[5] = { -1, k, 0, 1, m_model.outputs[k].bytes };
+        put(header, sizeof header);
+        put(m_model.outputs[k].data, (size_t)m_model.outputs[k].bytes);
+    }
+    return 0;
+}

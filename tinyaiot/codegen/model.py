@@ -1,0 +1,310 @@
+"""Plan → C: the files of one model, byte for byte the same for the same input.
+
+The generated C is data and calls. What each call does is hand-written in ``firmware``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.codegen.templates import render
+from tinyaiot.cores import Core
+from tinyaiot.csource import Array, Call, Lowered, Ref, Role, Value, c_type, format_value
+from tinyaiot.graph import DType, Graph, Node, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.paths import data_dir
+from tinyaiot.plan import Plan, Slot, Step
+
+_ARENA_ALIGNMENT = 8
+_VALUES_A_LINE = {1: 24, 2: 16, 4: 10}
+
+
+@dataclass(frozen=True)
+class ModelSources:
+    """The C of one model.
+
+    Attributes:
+        name: prefix of every C identifier of the model.
+        files: contents by path within the project (``model/…`` and ``kernels/…``).
+        image_id: hash of all of them, which the firmware tells the host.
+        arrays: names of the constant arrays in flash, by role.
+        arenas: name of the arena's array, by memory.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    image_id: str
+    arrays: Mapping[Role, tuple[str, ...]]
+    arenas: Mapping[str, str]
+
+    @property
+    def c_sources(self) -> tuple[str, ...]:
+        """Paths of the files to compile, in alphabetical order."""
+        return tuple(sorted(path for path in self.files if path.endswith(".c")))
+
+
+def model_sources(graph: Graph, plan: Plan, core: Core, name: str) -> ModelSources:
+    """Lowers every node of ``graph`` under ``plan`` and prints the model's C files.
+
+    Args:
+        name: the model's name; made a C identifier.
+    """
+    return _ModelWriter(graph, plan, core, c_identifier(name)).write()
+
+
+def c_identifier(name: str) -> str:
+    """``name`` in lower case with everything that C refuses replaced by underscores."""
+    cleaned = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "model"
+    return f"m{cleaned}" if cleaned[0].isdigit() else cleaned
+
+
+@dataclass(frozen=True, eq=False)
+class _Context:
+    """A node's view of the plan; see :class:`tinyaiot.operators.base.LowerContext`."""
+
+    writer: _ModelWriter
+    node: Node
+
+    @property
+    def core(self) -> Core:
+        return self.writer.core
+
+    @property
+    def prefix(self) -> str:
+        return self.writer.node_prefix(self.node)
+
+    def source(self, tensor: Tensor) -> Value:
+        if tensor.is_constant:
+            return self.writer.constant_rows(tensor)
+        return self.writer.planned_rows(tensor)
+
+    def sink(self, tensor: Tensor) -> Value:
+        return self.writer.planned_rows(tensor)
+
+    def scratch(self) -> Value:
+        scratch = self.writer.plan.scratch.get(self.node.index)
+        if scratch is None:
+            return Ref("NULL")
+        return self.writer.address(scratch.memory, scratch.offset_bytes)
+
+    def filled_row(self, value: int, nbytes: int) -> Value:
+        return self.writer.filled_row(value, nbytes)
+
+
+class _ModelWriter:
+    """Collects what the nodes need while they are lowered, then prints it."""
+
+    def __init__(self, graph: Graph, plan: Plan, core: Core, name: str) -> None:
+        self.graph = graph
+        self.plan = plan
+        self.core = core
+        self.name = name
+        self._constants: dict[str, Array] = {}
+        self._filled: dict[int, int] = {}
+
+    def node_prefix(self, node: Node) -> str:
+        return f"{self.name}_l{node.index:02d}"
+
+    def address(self, memory: str, offset_bytes: int) -> Ref:
+        return Ref(f"{self._arena(memory)} + {offset_bytes}")
+
+    def planned_rows(self, tensor: Tensor) -> Value:
+        slot = self.plan.slots[tensor.index]
+        data = self.address(slot.memory, slot.offset_bytes)
+        return _rows(data, slot.pitch_bytes, slot.ring_rows, tensor)
+
+    def constant_rows(self, tensor: Tensor) -> Value:
+        if tensor.data is None:
+            raise ValueError(f"tensor {tensor.name!r} is not a constant")
+        name = f"{self.name}_t{tensor.index:02d}"
+        values = _bytes_or_wider(tensor.data, tensor.dtype)
+        self._constants[name] = Array(name, values, Role.WEIGHTS, tensor.dtype.nbytes)
+        return _rows(_as_int8_pointer(name, values), tensor.row_bytes, tensor.height, tensor)
+
+    def filled_row(self, value: int, nbytes: int) -> Ref:
+        self._filled[value] = max(self._filled.get(value, 0), nbytes)
+        return Ref(self._filled_name(value))
+
+    def write(self) -> ModelSources:
+        lowered = {
+            node.index: operator_of(node).lower(node, _Context(self, node))
+            for node in self.graph.nodes
+        }
+        arrays = [*self._constants.values(), *self._filled_rows()]
+        for part in lowered.values():
+            arrays += part.arrays
+        context = self._template_context(lowered, arrays)
+        kernels = _kernel_files(lowered.values())
+        image_id = _image_id({**self._model_files({**context, "image_id": ""}), **kernels})
+        return ModelSources(
+            name=self.name,
+            files={**self._model_files({**context, "image_id": image_id}), **kernels},
+            image_id=image_id,
+            arrays={role: tuple(sorted(a.name for a in arrays if a.role is role)) for role in Role},
+            arenas={memory: self._arena(memory) for memory in self.plan.arena_bytes},
+        )
+
+    def _arena(self, memory: str) -> str:
+        return f"{self.name}_arena_{memory}"
+
+    def _filled_name(self, value: int) -> str:
+        return f"{self.name}_filled_{'m' if value < 0 else ''}{abs(value)}"
+
+    def _filled_rows(self) -> list[Array]:
+        return [
+            Array(self._filled_name(value), np.full(nbytes, value, np.int8), Role.TABLE)
+            for value, nbytes in sorted(self._filled.items())
+        ]
+
+    def _model_files(self, context: Mapping[str, Any]) -> dict[str, bytes]:
+        templates = {
+            f"model/{self.name}.h": "model.h.j2",
+            f"model/{self.name}.c": "model.c.j2",
+            f"model/{self.name}_data.h": "model_data.h.j2",
+            f"model/{self.name}_data.c": "model_data.c.j2",
+        }
+        return {path: render(template, context) for path, template in templates.items()}
+
+    def _template_context(
+        self, lowered: Mapping[int, Lowered], arrays: list[Array]
+    ) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "NAME": self.name.upper(),
+            "plan": self.plan,
+            "arenas": [
+                {"memory": memory, "symbol": self._arena(memory), "bytes": nbytes}
+                for memory, nbytes in self.plan.arena_bytes.items()
+            ],
+            "arena_alignment": _ARENA_ALIGNMENT,
+            "inputs": [self._end(k, tensor) for k, tensor in enumerate(self.graph.inputs)],
+            "outputs": [self._end(k, tensor) for k, tensor in enumerate(self.graph.outputs)],
+            "headers": _headers(lowered.values()),
+            "structs": [
+                {
+                    "type": call.struct_type,
+                    "name": self._struct_name(node, call),
+                    "fields": [(k, format_value(v)) for k, v in call.fields.items()],
+                }
+                for node in self.graph.nodes
+                for call in lowered[node.index].calls
+            ],
+            "steps": [
+                self._step(step, node, lowered[node.index])
+                for step, node in ((s, self.graph.nodes[s.node]) for s in self.plan.steps)
+            ],
+            "layer_count": len(self.graph.nodes),
+            "arrays": [_printable(array) for array in sorted(arrays, key=lambda a: a.name)],
+        }
+
+    def _struct_name(self, node: Node, call: Call) -> str:
+        return self.node_prefix(node) + (f"_{call.suffix}" if call.suffix else "")
+
+    def _step(self, step: Step, node: Node, lowered: Lowered) -> dict[str, Any]:
+        whole = (step.y_start, step.y_stop) == (0, node.output.height)
+        calls = []
+        for call in lowered.calls:
+            output = node.outputs[call.output]
+            calls.append(
+                {
+                    "function": call.function,
+                    "struct": self._struct_name(node, call),
+                    "y_start": 0 if whole else step.y_start,
+                    "y_stop": output.height if whole else step.y_stop,
+                    "output": call.output,
+                    "row_bytes": output.row_bytes,
+                    "final": call.final,
+                }
+            )
+        return {"layer": node.index, "op": node.op, "calls": calls}
+
+    def _end(self, k: int, tensor: Tensor) -> dict[str, Any]:
+        """An input or output of the model, as the templates print it."""
+        quantized = tensor.quantization is not None
+        slot = self.plan.slots[tensor.index]
+        return {
+            "index": k,
+            "tensor": tensor.name.replace("*/", "* /"),
+            "shape": "".join(f"[{axis}]" for axis in tensor.shape),
+            "bytes": tensor.nbytes,
+            "elements": tensor.size,
+            "c_type": c_type(tensor.dtype.numpy),
+            "dtype": f"TA_{tensor.dtype.name}",
+            "address": format_value(self._end_address(tensor, slot)),
+            "scale": format_value(tensor.scale if quantized else 0.0),
+            "zero_point": tensor.zero_point if quantized else 0,
+            "is_quantized": quantized and tensor.dtype in (DType.INT8, DType.UINT8),
+            "lowest": 0 if tensor.dtype is DType.UINT8 else -128,
+            "highest": 255 if tensor.dtype is DType.UINT8 else 127,
+        }
+
+    def _end_address(self, tensor: Tensor, slot: Slot) -> Ref:
+        if slot.ring_rows != tensor.height or slot.pitch_bytes != tensor.row_bytes:
+            raise ValueError(f"{tensor.name!r} is an input or output and must lie whole")
+        return self.address(slot.memory, slot.offset_bytes)
+
+
+def _rows(data: Value, pitch_bytes: int, ring_rows: int, tensor: Tensor) -> Value:
+    return {"data": data, "pitch": pitch_bytes, "ring": ring_rows, "height": tensor.height}
+
+
+def _bytes_or_wider(data: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
+    # Row pointers are int8_t *; wider elements keep their type for the compiler's alignment.
+    return data.view(np.int8) if dtype in (DType.UINT8, DType.BOOL) else data
+
+
+def _as_int8_pointer(name: str, values: npt.NDArray[Any]) -> Ref:
+    return Ref(name if values.dtype == np.int8 else f"(const int8_t *){name}")
+
+
+def _printable(array: Array) -> dict[str, Any]:
+    values = array.data.reshape(-1)
+    width = _VALUES_A_LINE[values.dtype.itemsize]
+    texts = [format_value(v) for v in values.tolist()] if values.dtype.kind == "f" else None
+    if texts is None:
+        suffix = "u" if values.dtype == np.uint32 else ""
+        texts = [f"{v}{suffix}" for v in values.tolist()]
+        texts = ["(-2147483647 - 1)" if t == "-2147483648" else t for t in texts]
+    return {
+        "name": array.name,
+        "type": c_type(values.dtype),
+        "size": len(values),
+        "alignment": array.alignment,
+        "lines": [", ".join(texts[i : i + width]) for i in range(0, len(texts), width)],
+    }
+
+
+def _headers(lowered: Iterable[Lowered]) -> list[str]:
+    """Headers of the operators' folders in use, in alphabetical order."""
+    return sorted({path.name for path in _operator_files(lowered) if path.suffix == ".h"})
+
+
+def _operator_files(lowered: Iterable[Lowered]) -> set[Path]:
+    root = data_dir("firmware") / "operators"
+    sources = {source for part in lowered for source in part.sources}
+    folders = {PurePosixPath(source).parent for source in sources}
+    headers = {header for folder in folders for header in (root / folder).glob("*.h")}
+    return headers | {root / source for source in sources}
+
+
+def _kernel_files(lowered: Iterable[Lowered]) -> dict[str, bytes]:
+    """The kernels that the model uses, and no others, beside the headers that all share."""
+    shared = set((data_dir("firmware") / "include").glob("*.h"))
+    paths = shared | _operator_files(lowered)
+    return {f"kernels/{path.name}": path.read_bytes() for path in sorted(paths)}
+
+
+def _image_id(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for path, content in sorted(files.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
