@@ -1,0 +1,42 @@
+# The commands of this checkout; `make help` lists them. Set-up is part of each.
+
+VENV := .venv
+BIN := $(VENV)/bin
+BOARD ?= mps2-an386
+PYTEST ?= $(BIN)/python -m pytest -n 2
+export PYTHON ?= python3
+
+.PHONY: help setup demo test test-all lint format docs bench clean distclean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.ready-run  ## install tinyaiot into .venv, and compilers and emulators by apt
+
+demo: $(VENV)/.ready-run  ## measure the digits example on an emulated board (BOARD=...)
+	$(BIN)/tinyaiot measure examples/digits/digits.tflite --board $(BOARD) \
+		--samples examples/digits/test_digits.npz
+
+test: $(VENV)/.ready-test  ## the tests, without the slowest
+	$(PYTEST)
+
+test-all: $(VENV)/.ready-test  ## every test, every model on every board
+	$(PYTEST) -m "slow or not slow"
+
+lint: $(VENV)/.ready-lint  ## what a change must pass beside the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready-lint  ## rewrite the Python files as lint wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what was built; .venv stays
+	rm -rf build dist
+
+distclean: clean  ## remove .venv too
+	rm -rf $(VENV)
+
+$(VENV)/.ready-%: pyproject.toml scripts/setup
+	@scripts/setup $*
