@@ -43,22 +43,19 @@ class Multiplier:
             shift += 1
         if shift < -31:
             return Multiplier(0, 0)
-        if shift > 30:
-            return Multiplier(INT32_MAX, 30)
         return Multiplier(mantissa, shift)
 
 
 def doubling_high_multiply(a: IntArray, b: IntArray | int) -> IntArray:
-    """gemmlowp's SaturatingRoundingDoublingHighMul of int32 values."""
+    """gemmlowp's SaturatingRoundingDoublingHighMul of int32 values.
+
+    gemmlowp adds a nudge that depends on the product's sign and divides towards zero; for
+    every product that is the floor taken here.
+    """
     a64 = np.asarray(a, dtype=np.int64)
     b64 = np.asarray(b, dtype=np.int64)
-    product = a64 * b64
-    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-    total = product + nudge
-    # C++ divides towards zero where numpy's >> would floor.
-    high = np.where(total >= 0, total >> 31, -((-total) >> 31))
-    saturated = (a64 == INT32_MIN) & (b64 == INT32_MIN)
-    return np.where(saturated, INT32_MAX, high)
+    high: IntArray = np.minimum((a64 * b64 + (1 << 30)) >> 31, INT32_MAX)
+    return high
 
 
 def rounding_shift_right(x: IntArray, exponent: IntArray | int) -> IntArray:
@@ -67,7 +64,8 @@ def rounding_shift_right(x: IntArray, exponent: IntArray | int) -> IntArray:
     mask = (np.int64(1) << np.asarray(exponent, dtype=np.int64)) - 1
     remainder = x64 & mask
     threshold = (mask >> 1) + (x64 < 0)
-    return (x64 >> np.asarray(exponent, dtype=np.int64)) + (remainder > threshold)
+    shifted: IntArray = (x64 >> np.asarray(exponent, dtype=np.int64)) + (remainder > threshold)
+    return shifted
 
 
 def requantize(x: IntArray, mantissa: IntArray | int, shift: IntArray | int) -> IntArray:
@@ -77,6 +75,67 @@ def requantize(x: IntArray, mantissa: IntArray | int, shift: IntArray | int) -> 
     right = np.maximum(-shift_array, 0)
     shifted = wrap_int32(np.asarray(x, dtype=np.int64) << left)
     return rounding_shift_right(doubling_high_multiply(shifted, mantissa), right)
+
+
+def exp_on_negative_values(x: IntArray, integer_bits: int) -> IntArray:
+    """gemmlowp's exp_on_negative_values.
+
+    Args:
+        x: int32 ≤ 0 with ``integer_bits`` integer bits (at most 5).
+
+    Returns:
+        e^x, int32 without integer bits.
+    """
+    x64 = np.asarray(x, dtype=np.int64)
+    fractional_bits = 31 - integer_bits
+    quarter = 1 << (fractional_bits - 2)
+    # x = −remainder + fraction, the fraction in [−1/4, 0) and the remainder in quarters.
+    fraction = (x64 & (quarter - 1)) - quarter
+    remainder = fraction - x64
+    result = _exp_between_minus_quarter_and_0(fraction << integer_bits)
+    for exponent, factor in _EXP_OF_MINUS_POWERS:
+        if exponent < integer_bits:
+            present = (remainder >> (fractional_bits + exponent)) & 1
+            result = np.where(present, doubling_high_multiply(result, factor), result)
+    return np.where(x64 == 0, INT32_MAX, result)
+
+
+# exp(−2^exponent) without integer bits.
+_EXP_OF_MINUS_POWERS = (
+    (-2, 1672461947),
+    (-1, 1302514674),
+    (0, 790015084),
+    (1, 290630308),
+    (2, 39332535),
+    (3, 720401),
+    (4, 242),
+)
+_EXP_OF_MINUS_EIGHTH = 1895147668
+_ONE_THIRD = 715827883
+
+
+def _exp_between_minus_quarter_and_0(x: IntArray) -> IntArray:
+    """e^x by its Taylor series around −1/8; no integer bits."""
+    x1 = x + (1 << 28)
+    x2 = doubling_high_multiply(x1, x1)
+    x3 = doubling_high_multiply(x2, x1)
+    x4 = doubling_high_multiply(x2, x2)
+    cubic = doubling_high_multiply(rounding_shift_right(x4, 2) + x3, _ONE_THIRD)
+    series = x1 + rounding_shift_right(cubic + x2, 1)
+    return _EXP_OF_MINUS_EIGHTH + doubling_high_multiply(series, _EXP_OF_MINUS_EIGHTH)
+
+
+def reciprocal_of_one_plus(x: IntArray) -> IntArray:
+    """gemmlowp's one_over_one_plus_x_for_x_in_0_1: 1 / (1 + x), no integer bits."""
+    # Three steps of Newton and Raphson from 48/17 − 32/17·d, for d = (1 + x) / 2 in [1/2, 1];
+    # the estimate has two integer bits.
+    half_denominator = (np.asarray(x, dtype=np.int64) + INT32_MAX + 1) // 2
+    estimate = 1515870810 + doubling_high_multiply(half_denominator, -1010580540)
+    for _ in range(3):
+        error = (1 << 29) - doubling_high_multiply(half_denominator, estimate)
+        estimate = estimate + (doubling_high_multiply(estimate, error) << 2)
+    reciprocal: IntArray = np.minimum(estimate << 1, INT32_MAX)
+    return reciprocal
 
 
 def wrap_int32(x: IntArray) -> IntArray:

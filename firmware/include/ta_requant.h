@@ -9,25 +9,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Constants of a layer with one multiplier for each output channel.
- * words[c]: bits 0-29 the mantissa less 2^30, bits 30-31 added to right_shift.
- * right_shifts[c]: the whole right shift of channel c where two bits do not do, else NULL.
- * A negative right shift shifts left. */
+/* A positive real as mantissa * 2^-(31 + right_shift). The mantissa is in [0, 2^31), the shift
+ * in [-30, 31]; a negative one shifts left. */
+typedef struct ta_multiplier {
+    int32_t mantissa;
+    int32_t right_shift;
+} ta_multiplier;
+
+/* Constants of a layer.
+ * words[c]: bits 0-29 the mantissa less 2^30 of channel c, bits 30-31 added to right_shift;
+ * words[0] is every channel's where per_channel is 0.
+ * right_shifts[c]: the whole right shift where two bits do not hold the spread, else NULL.
+ * Outputs are clamped to [lowest, highest]. */
 typedef struct ta_requant {
     const uint32_t *words;
     const int8_t *right_shifts;
+    uint8_t per_channel;
     int8_t right_shift;
     int8_t zero_point;
     int8_t lowest;
     int8_t highest;
 } ta_requant;
 
-/* (a * b * 2) >> 32, rounded to nearest; a = b = INT32_MIN does not occur, as b > 0. */
+/* (a * b * 2) >> 32, rounded to nearest, halves up: gemmlowp's
+ * SaturatingRoundingDoublingHighMul. Not both INT32_MIN. */
 static inline int32_t ta_doubling_high_multiply(int32_t a, int32_t b)
 {
-    const int64_t product = (int64_t)a * b;
-    const int64_t nudge = product >= 0 ? (1LL << 30) : 1 - (1LL << 30);
-    return (int32_t)((product + nudge) / (1LL << 31));
+    return (int32_t)(((int64_t)a * b + (1LL << 30)) >> 31);
 }
 
 /* x / 2^exponent rounded to nearest, halves away from zero; 0 <= exponent <= 31. */
@@ -39,15 +47,15 @@ static inline int32_t ta_rounding_shift_right(int32_t x, int32_t exponent)
     return (x >> exponent) + (remainder > threshold ? 1 : 0);
 }
 
-/* x * multiplier * 2^-(31 + right_shift); multiplier in [2^30, 2^31) or 0; right_shift in
- * [-30, 31]. A left shift that overflows wraps, as it does in TFLM on its usual hosts. */
-static inline int32_t ta_scale(int32_t x, int32_t multiplier, int32_t right_shift)
+/* x * mantissa * 2^-(31 + right_shift), ranges as in ta_multiplier. A left shift that
+ * overflows wraps, as it does in TFLM on its usual hosts. */
+static inline int32_t ta_scale(int32_t x, int32_t mantissa, int32_t right_shift)
 {
     if (right_shift < 0) {
         return ta_doubling_high_multiply((int32_t)((uint32_t)x << (uint32_t)-right_shift),
-                                         multiplier);
+                                         mantissa);
     }
-    return ta_rounding_shift_right(ta_doubling_high_multiply(x, multiplier), right_shift);
+    return ta_rounding_shift_right(ta_doubling_high_multiply(x, mantissa), right_shift);
 }
 
 static inline int8_t ta_clamp_s8(int32_t x, int32_t lowest, int32_t highest)
@@ -55,15 +63,26 @@ static inline int8_t ta_clamp_s8(int32_t x, int32_t lowest, int32_t highest)
     return (int8_t)(x < lowest ? lowest : (x > highest ? highest : x));
 }
 
-/* The int8 output of channel c for the accumulator acc. */
-static inline int8_t ta_requantize_channel(const ta_requant *requant, int32_t c, int32_t acc)
+/* The multiplier of channel c. */
+static inline ta_multiplier ta_channel_multiplier(const ta_requant *requant, int32_t c)
 {
-    const uint32_t word = requant->words[c];
-    const int32_t multiplier = (int32_t)((word & 0x3fffffffu) | 0x40000000u);
-    const int32_t right_shift = requant->right_shifts != NULL
-                                    ? requant->right_shifts[c]
-                                    : requant->right_shift + (int32_t)(word >> 30);
-    return ta_clamp_s8(ta_scale(acc, multiplier, right_shift) + requant->zero_point,
+    const uint32_t word = requant->words[requant->per_channel ? c : 0];
+    const ta_multiplier multiplier = {
+        .mantissa = (int32_t)((word & 0x3fffffffu) | 0x40000000u),
+        .right_shift = requant->right_shifts != NULL
+                           ? requant->right_shifts[c]
+                           : requant->right_shift + (int32_t)(word >> 30),
+    };
+    return multiplier;
+}
+
+/* The int8 output for the accumulator acc; neither it nor its left shift comes within 256 of
+ * leaving int32. */
+static inline int8_t ta_requantize_s8(const ta_requant *requant, ta_multiplier multiplier,
+                                      int32_t acc)
+{
+    return ta_clamp_s8(ta_scale(acc, multiplier.mantissa, multiplier.right_shift) +
+                           requant->zero_point,
                        requant->lowest, requant->highest);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two-dimensional convolution, int8, per-channel scales.
+ * Two-dimensional convolution, int8, per-channel scales, in groups where filters have fewer
+ * channels than the input.
  */
 #ifndef TA_CONV_2D_H
 #define TA_CONV_2D_H
@@ -22,11 +23,12 @@ struct ta_conv_2d {
     ta_sink out;
     void *scratch;          /* kernel_h row pointers, then the kernel's own */
     const int8_t *zero_row; /* in_width x in_channels zero points of the input */
-    const int8_t *weights;  /* [out_channels][kernel_h][kernel_w][in_channels / groups] */
+    const int8_t *weights;  /* [out_channels][kernel_h][kernel_w][filter_channels] */
     const int32_t *bias;    /* [out_channels], the input's zero point folded in */
     ta_requant requant;
     int16_t in_width;
     int16_t in_channels;
+    int16_t filter_channels; /* divides in_channels: that many groups, filters in their order */
     int16_t out_width;
     int16_t out_channels;
     uint8_t kernel_h;
@@ -44,5 +46,8 @@ void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
 /* Any shape, any core; the reference for all others. */
 ta_conv_2d_kernel ta_conv_2d_s8_c;
+
+/* 1x1 windows (which have no padding), any stride, one group. */
+ta_conv_2d_kernel ta_conv_2d_s8_1x1_c;
 
 #endif

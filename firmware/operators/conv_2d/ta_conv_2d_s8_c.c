@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ta_conv_2d.h"
+#include <stdbool.h>
 
-/* Sum over one filter: taps [kernel_h][kernel_w][in_channels]. */
-static int32_t accumulate(const ta_conv_2d *op, const int8_t *const *rows, int32_t x, int32_t oc)
+#include "ta_conv_2d.h"
+#include "ta_dot.h"
+
+/* acc + the sum over one filter, [kernel_h][kernel_w][filter_channels], at output column x.
+ * channel: the first input channel of the filter's group. */
+static int32_t accumulate(const ta_conv_2d *op, const int8_t *const *rows, const int8_t *filter,
+                          int32_t channel, int32_t x, int32_t acc)
 {
-    const int32_t channels = op->in_channels;
-    const int8_t *weights = op->weights + oc * op->kernel_h * op->kernel_w * channels;
-    int32_t acc = op->bias[oc];
+    const int32_t channels = op->filter_channels;
+    const int32_t left = x * op->stride_w - op->pad_left;
+    const bool contiguous = op->dilation_w == 1 && channels == op->in_channels && left >= 0 &&
+                            left + op->kernel_w <= op->in_width;
     for (int32_t ky = 0; ky < op->kernel_h; ++ky) {
-        for (int32_t kx = 0; kx < op->kernel_w; ++kx, weights += channels) {
-            const int32_t column = x * op->stride_w - op->pad_left + kx * op->dilation_w;
+        if (contiguous) {
+            const int32_t count = op->kernel_w * channels;
+            acc = ta_dot_s8(acc, filter, rows[ky] + left * channels, count);
+            filter += count;
+            continue;
+        }
+        for (int32_t kx = 0; kx < op->kernel_w; ++kx, filter += channels) {
+            const int32_t column = left + kx * op->dilation_w;
             const int8_t *pixel = (column >= 0 && column < op->in_width)
-                                      ? rows[ky] + column * channels
+                                      ? rows[ky] + column * op->in_channels
                                       : op->zero_row;
-            for (int32_t c = 0; c < channels; ++c) {
-                acc += weights[c] * pixel[c];
-            }
+            acc = ta_dot_s8(acc, filter, pixel + channel, channels);
         }
     }
     return acc;
@@ -24,10 +34,15 @@ static int32_t accumulate(const ta_conv_2d *op, const int8_t *const *rows, int32
 void ta_conv_2d_s8_c(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
                      int32_t x_start, int32_t x_stop)
 {
-    for (int32_t x = x_start; x < x_stop; ++x) {
-        for (int32_t oc = 0; oc < op->out_channels; ++oc) {
-            out[x * op->out_channels + oc] =
-                ta_requantize_channel(&op->requant, oc, accumulate(op, rows, x, oc));
+    const int32_t filter_size = op->kernel_h * op->kernel_w * op->filter_channels;
+    const int32_t filters_a_group = op->out_channels / (op->in_channels / op->filter_channels);
+    for (int32_t oc = 0; oc < op->out_channels; ++oc) {
+        const int8_t *filter = op->weights + oc * filter_size;
+        const int32_t channel = oc / filters_a_group * op->filter_channels;
+        const ta_multiplier multiplier = ta_channel_multiplier(&op->requant, oc);
+        for (int32_t x = x_start; x < x_stop; ++x) {
+            const int32_t acc = accumulate(op, rows, filter, channel, x, op->bias[oc]);
+            out[x * op->out_channels + oc] = ta_requantize_s8(&op->requant, multiplier, acc);
         }
     }
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Kernels of ta_conv_2d for depthwise convolution: groups of one channel (filter_channels is
+ * 1), weights [kernel_h][kernel_w][out_channels]. Output channel oc reads input channel
+ * oc / multiplier, the multiplier being out_channels / in_channels. Each needs scratch for
+ * kernel_h * kernel_w pointers behind the row pointers.
+ */
+#ifndef TA_DEPTHWISE_CONV_2D_H
+#define TA_DEPTHWISE_CONV_2D_H
+
+#include "ta_conv_2d.h"
+
+/* Any shape, any core; the reference for all others. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_c;
+
+/* Multiplier 1, four channels at a time. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
+
+/* Points taps[ky * kernel_w + kx] at the input pixel under that tap at output column x; a
+ * column beside the input is one of zero points. */
+static inline void ta_depthwise_taps(const ta_conv_2d *op, const int8_t *const *rows, int32_t x,
+                                     const int8_t **taps)
+{
+    for (int32_t ky = 0; ky < op->kernel_h; ++ky) {
+        int32_t column = x * op->stride_w - op->pad_left;
+        for (int32_t kx = 0; kx < op->kernel_w; ++kx, column += op->dilation_w) {
+            *taps++ = (column >= 0 && column < op->in_width)
+                          ? rows[ky] + column * op->in_channels
+                          : op->zero_row;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fully connected layer, int8. A batch is the elements that one row of weights meets: a piece
+ * of one input row, or several whole rows.
+ */
+#ifndef TA_FULLY_CONNECTED_H
+#define TA_FULLY_CONNECTED_H
+
+#include "ta_requant.h"
+#include "ta_rows.h"
+
+typedef struct ta_fully_connected ta_fully_connected;
+
+/* Makes all channels of one batch, out[0..out_channels). pieces[k]: piece_bytes of the batch,
+ * 0 <= k < op->pieces. Nothing overlaps out. */
+typedef void ta_fully_connected_kernel(const ta_fully_connected *op, const int8_t *const *pieces,
+                                       int8_t *out);
+
+struct ta_fully_connected {
+    ta_fully_connected_kernel *kernel;
+    ta_source in;
+    ta_sink out;
+    void *scratch;         /* `pieces` pointers, then the kernel's own */
+    const int8_t *weights; /* [out_channels][pieces * piece_bytes] */
+    const int32_t *bias;   /* [out_channels], the input's zero point folded in */
+    ta_requant requant;
+    int32_t piece_bytes;
+    int32_t pieces;        /* more than 1 only where batches_a_row is 1 */
+    int32_t batches_a_row; /* of the input */
+    int32_t out_width;     /* batches a row of the output */
+    int32_t out_channels;
+};
+
+/* Makes output rows [y_start, y_stop). */
+void ta_fully_connected_rows(const ta_fully_connected *op, int32_t y_start, int32_t y_stop);
+
+/* Any shape, any core; the reference for all others. */
+ta_fully_connected_kernel ta_fully_connected_s8_c;
+
+#endif

@@ -1,0 +1,150 @@
+"""What CONV_2D and DEPTHWISE_CONV_2D share: window, rules, rows and the C struct.
+
+In C both are a ``ta_conv_2d``: a depthwise convolution is one in groups of one channel, with
+its own order of weights and its own kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from tinyaiot.cores import Core
+from tinyaiot.csource import Call, Lowered, Ref
+from tinyaiot.graph import Node, Tensor
+from tinyaiot.operators import linear
+from tinyaiot.operators.base import (
+    LowerContext,
+    Operator,
+    Rows,
+    Rule,
+    batch_is_one,
+    int8_in_and_out,
+)
+from tinyaiot.operators.common import Activation, activation_clamps
+from tinyaiot.operators.windows import Padding, Window, windows
+
+_INT16_MAX = 32767
+_UINT8_MAX = 255
+
+
+@dataclass(frozen=True)
+class ConvolutionAttributes:
+    """Strides, dilations and padding of the window, and the fused activation."""
+
+    padding: Padding
+    stride_h: int
+    stride_w: int
+    dilation_h: int
+    dilation_w: int
+    activation: Activation
+
+
+def tensors_have_four_axes(node: Node) -> bool:
+    """Input, weights and output have four axes."""
+    tensors = (node.optional(0), node.optional(1), node.output)
+    return all(t is not None and len(t.shape) == 4 for t in tensors)
+
+
+def output_size_follows_from_window(node: Node) -> bool:
+    """The output is as high and wide as input, window and padding make it, and not empty."""
+    if not tensors_have_four_axes(node):
+        return True
+    vertical, horizontal = convolution_windows(node)
+    size = (vertical.out_size, horizontal.out_size)
+    return min(size) > 0 and size == (node.output.height, node.output.width)
+
+
+def sizes_fit_their_fields(node: Node) -> bool:
+    """Widths and channels are at most 32767; kernel, stride, dilation and padding at most 255."""
+    if not tensors_have_four_axes(node):
+        return True
+    sizes = (t.shape[axis] for t in (node.input(0), node.output) for axis in (2, 3))
+    steps = (
+        step
+        for w in convolution_windows(node)
+        for step in (w.kernel, w.stride, w.dilation, w.pad_before)
+    )
+    return max(sizes) <= _INT16_MAX and max(steps) <= _UINT8_MAX
+
+
+class Convolution(Operator[ConvolutionAttributes]):
+    """A convolution; subclasses say what a filter is.
+
+    Attributes:
+        options: the reader of the flatbuffer's options table.
+    """
+
+    options: ClassVar[type[Any]]
+    rules: ClassVar[tuple[Rule, ...]] = (
+        int8_in_and_out,
+        batch_is_one,
+        tensors_have_four_axes,
+        linear.weights_are_constant_int8,
+        linear.bias_is_constant_int32,
+        activation_clamps,
+        output_size_follows_from_window,
+        sizes_fit_their_fields,
+        linear.accumulators_fit_int32,
+    )
+
+    def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> ConvolutionAttributes:
+        o = self.options()
+        o.Init(options.Bytes, options.Pos)
+        return ConvolutionAttributes(
+            padding=Padding(o.Padding()),
+            stride_h=o.StrideH(),
+            stride_w=o.StrideW(),
+            dilation_h=o.DilationHFactor(),
+            dilation_w=o.DilationWFactor(),
+            activation=Activation(o.FusedActivationFunction()),
+        )
+
+    def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
+        return convolution_windows(node)[0].rows(rows)
+
+    def scratch_bytes(self, node: Node, core: Core) -> int:
+        row_pointers = node.input(1).shape[1] * core.pointer_bytes
+        return row_pointers + self.kernel(node, core).scratch_bytes(node, core)
+
+    def lower(self, node: Node, context: LowerContext) -> Lowered:
+        source, output = node.input(0), node.output
+        vertical, horizontal = convolution_windows(node)
+        kernel = self.kernel(node, context.core)
+        lowered = linear.lower_linear(node, context.prefix)
+        call = Call(
+            function="ta_conv_2d_rows",
+            struct_type="ta_conv_2d",
+            fields={
+                "kernel": Ref(kernel.function),
+                "in": context.source(source),
+                "out": context.sink(output),
+                "scratch": context.scratch(),
+                "zero_row": context.filled_row(source.zero_point, source.row_bytes),
+                **lowered.fields,
+                "in_width": source.width,
+                "in_channels": source.channels,
+                "filter_channels": self.filter_channels(node),
+                "out_width": output.width,
+                "out_channels": output.channels,
+                "kernel_h": vertical.kernel,
+                "kernel_w": horizontal.kernel,
+                "stride_h": vertical.stride,
+                "stride_w": horizontal.stride,
+                "dilation_h": vertical.dilation,
+                "dilation_w": horizontal.dilation,
+                "pad_top": vertical.pad_before,
+                "pad_left": horizontal.pad_before,
+            },
+        )
+        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", kernel.source))
+
+    def filter_channels(self, node: Node) -> int:
+        """Input channels that one filter reads."""
+        raise NotImplementedError
+
+
+def convolution_windows(node: Node) -> tuple[Window, Window]:
+    """The vertical and the horizontal window of a convolution."""
+    _, kernel_h, kernel_w, _ = node.input(1).shape
+    return windows(node, kernel_h, kernel_w)

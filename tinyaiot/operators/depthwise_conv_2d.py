@@ -1,0 +1,86 @@
+"""DEPTHWISE_CONV_2D: int8, each input channel under filters of its own, weights 1HWC."""
+
+from __future__ import annotations
+
+import numpy as np
+from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
+
+from tinyaiot.cores import Core
+from tinyaiot.graph import Node
+from tinyaiot.operators.base import AnyArray, Kernel
+from tinyaiot.operators.convolution import (
+    Convolution,
+    convolution_windows,
+    tensors_have_four_axes,
+)
+from tinyaiot.operators.linear import Linear
+from tinyaiot.operators.windows import taps
+
+
+def channels_form_multiples(node: Node) -> bool:
+    """Output channels are the weights' and a multiple of the input's."""
+    if not tensors_have_four_axes(node):
+        return True
+    one, _, _, filters = node.input(1).shape
+    channels = node.input(0).channels
+    return one == 1 and filters == node.output.channels and filters % channels == 0
+
+
+def bias_is_present(node: Node) -> bool:
+    """There is a bias: TFLM's interpreter crashes without one.
+
+    Give the layer a bias of zeros.
+    """
+    return node.optional(2) is not None
+
+
+def _has_multiplier_1(node: Node, core: Core) -> bool:
+    return node.output.channels == node.input(0).channels
+
+
+def _tap_pointers_bytes(node: Node, core: Core) -> int:
+    _, kernel_h, kernel_w, _ = node.input(1).shape
+    return kernel_h * kernel_w * core.pointer_bytes
+
+
+class DepthwiseConv2D(Convolution):
+    """TFLM's reference_integer_ops::DepthwiseConvPerChannel."""
+
+    name = "DEPTHWISE_CONV_2D"
+    options = DepthwiseConv2DOptions
+    rules = (*Convolution.rules, channels_form_multiples, bias_is_present)
+    kernels = (
+        Kernel(
+            "ta_depthwise_conv_2d_s8_m1_c",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_c.c",
+            applies=_has_multiplier_1,
+            scratch_bytes=_tap_pointers_bytes,
+        ),
+        Kernel(
+            "ta_depthwise_conv_2d_s8_c",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_c.c",
+            scratch_bytes=_tap_pointers_bytes,
+        ),
+    )
+
+    def macs(self, node: Node) -> int:
+        _, kernel_h, kernel_w, _ = node.input(1).shape
+        return node.output.size * kernel_h * kernel_w
+
+    def filter_channels(self, node: Node) -> int:
+        return 1
+
+    def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
+        x, weights = inputs[0], inputs[1]
+        if x is None or weights is None:
+            raise ValueError(f"node {node.index} lacks an input")
+        multiplier = node.output.channels // node.input(0).channels
+        linear = Linear.of(node)
+        sums = np.zeros(node.output.shape[1:], np.int64)
+        centred = np.repeat(x[0].astype(np.int64) - linear.in_zero_point, multiplier, axis=-1)
+        for ky, kx, tap in taps(centred, *convolution_windows(node), padding=0):
+            sums += tap * weights[0, ky, kx]
+        return [linear.outputs(sums)[np.newaxis]]
+
+
+OPERATORS = (DepthwiseConv2D(),)

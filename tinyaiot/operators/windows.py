@@ -1,0 +1,102 @@
+"""Sliding windows, as convolutions and pools have them: padding, rows, taps, rules."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyaiot.graph import Node
+from tinyaiot.operators.base import AnyArray, Rows
+
+
+class Padding(enum.Enum):
+    """TFLite's padding schemes; the values are the schema's."""
+
+    SAME = 0
+    VALID = 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """One axis of a sliding window: ``kernel`` taps, ``dilation`` apart, ``stride`` a step.
+
+    Attributes:
+        size: rows or columns of the input.
+        out_size: rows or columns of the output.
+        pad_before: rows or columns of padding before the first.
+    """
+
+    kernel: int
+    stride: int
+    dilation: int
+    size: int
+    out_size: int
+    pad_before: int
+
+    @staticmethod
+    def of(padding: Padding, size: int, kernel: int, stride: int, dilation: int = 1) -> Window:
+        """TFLite's ComputeOutSize and ComputePadding: the smaller half of the padding before."""
+        reach = (kernel - 1) * dilation + 1
+        span = size if padding is Padding.SAME else size - reach + 1
+        out_size = max(-(-span // stride), 0)
+        total = max((out_size - 1) * stride + reach - size, 0)
+        return Window(kernel, stride, dilation, size, out_size, total // 2)
+
+    @property
+    def reach(self) -> int:
+        """Rows or columns from the first tap to the last, both included."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    @property
+    def pad_after(self) -> int:
+        """Rows or columns of padding that the last step needs beyond the input."""
+        last = (self.out_size - 1) * self.stride - self.pad_before + self.reach
+        return max(last - self.size, 0)
+
+    def rows(self, out: Rows) -> Rows:
+        """Input rows that the output rows ``out`` read, from the first tap's to the last's."""
+        start = out.start * self.stride - self.pad_before
+        stop = (out.stop - 1) * self.stride - self.pad_before + self.reach
+        return Rows(min(max(start, 0), self.size), max(min(stop, self.size), 0))
+
+    def tap(self, k: int) -> slice:
+        """What tap ``k`` reads of the padded input, one element for each output."""
+        start = k * self.dilation
+        return slice(start, start + (self.out_size - 1) * self.stride + 1, self.stride)
+
+
+def windows(node: Node, kernel_h: int, kernel_w: int) -> tuple[Window, Window]:
+    """The vertical and the horizontal window of a node.
+
+    Its attributes have ``padding``, ``stride_h``, ``stride_w`` and, where the operator has
+    them, ``dilation_h`` and ``dilation_w``.
+    """
+    a, source = node.attributes, node.input(0)
+    dilation_h, dilation_w = getattr(a, "dilation_h", 1), getattr(a, "dilation_w", 1)
+    return (
+        Window.of(a.padding, source.height, kernel_h, a.stride_h, dilation_h),
+        Window.of(a.padding, source.width, kernel_w, a.stride_w, dilation_w),
+    )
+
+
+def taps(
+    x: AnyArray, vertical: Window, horizontal: Window, padding: int
+) -> Iterator[tuple[int, int, AnyArray]]:
+    """Yields (ky, kx, what that tap reads for every output).
+
+    Args:
+        x: [height, width, channels].
+        padding: the value around it.
+    """
+    around = (
+        (vertical.pad_before, vertical.pad_after),
+        (horizontal.pad_before, horizontal.pad_after),
+        (0, 0),
+    )
+    padded = np.pad(x, around, constant_values=padding)
+    for ky in range(vertical.kernel):
+        for kx in range(horizontal.kernel):
+            yield ky, kx, padded[vertical.tap(ky), horizontal.tap(kx)]
