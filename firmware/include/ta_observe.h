@@ -16,10 +16,11 @@
 #include "ta_rows.h"
 
 #if defined(__arm__)
-#define TA_HINT_BEGIN "hint #9"
-#define TA_HINT_END "hint #10"
-#define TA_HINT_LAYER "hint #11"
-#define TA_HINT_PAUSE "hint #12"
+/* Thumb's hint #9 to #12, whose mnemonic GNU as does not know. */
+#define TA_HINT_BEGIN ".inst.n 0xbf90"
+#define TA_HINT_END ".inst.n 0xbfa0"
+#define TA_HINT_LAYER ".inst.n 0xbfb0"
+#define TA_HINT_PAUSE ".inst.n 0xbfc0"
 #elif defined(__riscv)
 /* slti with rd = x0: the encodings that the ISA reserves for custom hints. */
 #define TA_HINT_BEGIN "slti x0, x0, 9"
