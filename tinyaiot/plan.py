@@ -93,6 +93,14 @@ class Plan:
         return sum(self.arena_bytes.values())
 
     @property
+    def live_bytes(self) -> dict[int, int]:
+        """By node, the most bytes in use in any of its steps."""
+        live: dict[int, int] = {}
+        for step in self.steps:
+            live[step.node] = max(live.get(step.node, 0), step.live_bytes)
+        return live
+
+    @property
     def worst_step(self) -> Step:
         """The step that needs most memory at once."""
         return max(self.steps, key=lambda step: step.live_bytes)

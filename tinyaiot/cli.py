@@ -1,0 +1,149 @@
+"""The command line. Every command is a prefix of the pipeline; errors end here."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tinyaiot import __version__, pipeline
+from tinyaiot.boards import board_by_id, board_ids
+from tinyaiot.documents import analysis_document, board_document
+from tinyaiot.errors import TinyaiotError
+from tinyaiot.files import write_file, write_json
+from tinyaiot.report import Report
+from tinyaiot.summary import summarize
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_BUG_EXIT_CODE = 70
+_INTERRUPTED_EXIT_CODE = 130
+_PATH = click.Path(path_type=Path)
+_WORK = Path("build")
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line.
+
+    Returns:
+        The exit code; what went wrong has been printed to standard error.
+    """
+    report = Report()
+    try:
+        result = cli.main(arguments, prog_name="tinyaiot", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TinyaiotError as error:
+        report.error(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        report.err.print("interrupted")
+        return _INTERRUPTED_EXIT_CODE
+    except BrokenPipeError:
+        # The reader has gone (`tinyaiot boards | head`); Python would complain at exit.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _report_bug(report, error)
+
+
+def _report_bug(report: Report, error: Exception) -> int:
+    log = _WORK / "error.log"
+    try:
+        write_file(log, traceback.format_exc().encode("utf-8"))
+        where = f"traceback in {log}"
+    except TinyaiotError:
+        where = "no folder to write a traceback to"
+    report.err.print(
+        f"error: a bug in tinyaiot: {type(error).__name__}: {error} ({where})",
+        markup=False,
+        soft_wrap=True,
+    )
+    return _BUG_EXIT_CODE
+
+
+def _verbosity(command: Command) -> Command:
+    command = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
+    return click.option("-v", "--verbose", is_flag=True, help="Name layers and files too.")(command)
+
+
+_model = click.argument("model", type=_PATH)
+_optional_board = click.option("--board", metavar="ID", help="A board of `tinyaiot boards`.")
+_board = click.option("--board", metavar="ID", required=True, help="A board of `tinyaiot boards`.")
+_json = click.option(
+    "--json", "json_file", type=_PATH, metavar="FILE", help="Write the results as JSON too."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="tinyaiot")
+def cli() -> None:
+    """Deploy int8 TFLite models to microcontrollers, and measure them there.
+
+    \b
+    Look at a model:          tinyaiot analyze model.tflite
+    Measure it on a board:    tinyaiot measure model.tflite --board mps2-an386
+    List the boards:          tinyaiot boards
+
+    Exit codes: 0 done, 2 usage, 3 unreadable model, 4 unsupported model, 5 does not fit,
+    6 build failed, 7 device, 8 outputs differ, 70 a bug in tinyaiot.
+
+    \b
+    Shell completion:         eval "$(_TINYAIOT_COMPLETE=bash_source tinyaiot)"
+                              (or zsh_source, fish_source)
+    """
+
+
+@cli.command()
+@_model
+@_optional_board
+@_json
+@_verbosity
+def analyze(
+    model: Path, board: str | None, json_file: Path | None, quiet: bool, verbose: bool
+) -> None:
+    """Show what a model is and what it needs; no compiler and no board are needed.
+
+    Without --board the plan is made for a Cortex-M4 with RAM without end.
+
+    \b
+    Example: tinyaiot analyze model.tflite --board nucleo_f446re
+    """
+    report = Report(quiet, verbose)
+    target = None if board is None else board_by_id(board)
+    loaded = pipeline.read(model)
+    summary = summarize(loaded.graph)
+    report.model(summary)
+    plan = pipeline.plan_without_limits(loaded, target)
+    report.layers(summary, plan)
+    report.peak(summary, plan)
+    if target is not None:
+        plan = pipeline.plan(loaded, target)
+        report.fit(target, plan, pipeline.memories(target))
+    if json_file is not None:
+        write_json(json_file, analysis_document(summary, plan, target))
+
+
+@cli.command()
+@click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write them as JSON too.")
+def boards(json_file: Path | None) -> None:
+    """List the boards that can be named with --board.
+
+    \b
+    Example: tinyaiot boards
+    """
+    found = [board_by_id(board_id) for board_id in board_ids()]
+    Report().boards(found)
+    if json_file is not None:
+        write_json(json_file, {"boards": [board_document(board) for board in found]})

@@ -1,0 +1,102 @@
+"""The hand-offs as JSON: written to the work folder, and what ``--json`` gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cattrs
+
+from tinyaiot.boards import Board
+from tinyaiot.graph import Graph, Quantization, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.plan import Plan
+from tinyaiot.summary import ModelSummary
+
+Document = dict[str, Any]
+
+_CONVERTER = cattrs.Converter()
+
+
+def graph_document(graph: Graph) -> Document:
+    """The graph: its tensors by index, without the constants' values, and its nodes."""
+    tensors: dict[int, Tensor] = {t.index: t for t in (*graph.inputs, *graph.outputs)}
+    for node in graph.nodes:
+        tensors.update({t.index: t for t in (*node.inputs, *node.outputs) if t is not None})
+    return {
+        "name": graph.name,
+        "inputs": [tensor.index for tensor in graph.inputs],
+        "outputs": [tensor.index for tensor in graph.outputs],
+        "nodes": [
+            {
+                "index": node.index,
+                "op": node.op,
+                "inputs": [None if t is None else t.index for t in node.inputs],
+                "outputs": [tensor.index for tensor in node.outputs],
+                "macs": operator_of(node).macs(node),
+                "attributes": repr(node.attributes),
+            }
+            for node in graph.nodes
+        ],
+        "tensors": [_tensor(tensors[index]) for index in sorted(tensors)],
+    }
+
+
+def plan_document(plan: Plan) -> Document:
+    """The plan, field by field."""
+    document: Document = _CONVERTER.unstructure(plan)
+    return document
+
+
+def board_document(board: Board) -> Document:
+    """The board file, defaults filled in."""
+    document: Document = _CONVERTER.unstructure(board)
+    return document
+
+
+def analysis_document(summary: ModelSummary, plan: Plan, board: Board | None) -> Document:
+    """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board."""
+    live = plan.live_bytes
+    return {
+        "model": summary.name,
+        "board": None if board is None else board.id,
+        "inputs": list(summary.inputs),
+        "outputs": list(summary.outputs),
+        "macs": summary.macs,
+        "extra_macs": plan.extra_macs,
+        "weights_bytes": summary.weights_bytes,
+        "arena_bytes": plan.total_arena_bytes,
+        "memories": None if board is None else dict(plan.arena_bytes),
+        "lower_bound_bytes": plan.lower_bound_bytes,
+        "worst_step": {"layer": plan.worst_step.node, "live_bytes": plan.worst_step.live_bytes},
+        "layers": [
+            {
+                "index": layer.index,
+                "name": layer.name,
+                "op": layer.op,
+                "shape": list(layer.shape),
+                "macs": layer.macs,
+                "weights_bytes": layer.weights_bytes,
+                "live_bytes": live.get(layer.index),
+            }
+            for layer in summary.layers
+        ],
+    }
+
+
+def _tensor(tensor: Tensor) -> Document:
+    return {
+        "index": tensor.index,
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype.value,
+        "constant": tensor.is_constant,
+        "quantization": None if tensor.quantization is None else _quantization(tensor.quantization),
+    }
+
+
+def _quantization(quantization: Quantization) -> Document:
+    return {
+        "scales": list(quantization.scales),
+        "zero_points": list(quantization.zero_points),
+        "axis": quantization.axis,
+    }

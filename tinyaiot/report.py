@@ -1,0 +1,171 @@
+"""What a person sees: tables and lines, right at 80 columns, plain when piped."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table
+
+from tinyaiot.boards import Board
+from tinyaiot.errors import TinyaiotError
+from tinyaiot.plan import Memory, Plan
+from tinyaiot.summary import ModelSummary, format_shape
+
+_WIDTH_WHEN_PIPED = 80
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    # A pipe has no width of its own, and COLUMNS is the terminal's, not the reader's.
+    width = None if stream.isatty() else _WIDTH_WHEN_PIPED
+    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=False)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Prints results to standard output, progress and errors to standard error.
+
+    Attributes:
+        quiet: print errors only.
+        verbose: name layers and files too.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    out: Console = field(default_factory=_console)
+    err: Console = field(default_factory=lambda: _console(stderr=True))
+
+    def line(self, label: str, text: str) -> None:
+        """One line of a block: what it is, and its value."""
+        if not self.quiet:
+            self.out.print(f"  [bold]{label:<13}[/]{text}", soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        if not self.quiet:
+            self.out.print(f"\n[bold]{text}[/]", soft_wrap=True)
+
+    def table(self, table: Table) -> None:
+        if not self.quiet:
+            self.out.print(table)
+
+    @contextlib.contextmanager
+    def step(self, doing: str, done: str) -> Iterator[None]:
+        """Shows that a long step runs, where a person watches, and how long it took."""
+        started = time.monotonic()
+        if self.quiet:
+            yield
+        else:
+            with self.err.status(f"{doing} …"):
+                yield
+        self.line(done, f"in {time.monotonic() - started:.1f} s")
+
+    def model(self, summary: ModelSummary) -> None:
+        """What the model is."""
+        self.heading(summary.name)
+        self.line("input", ", ".join(summary.inputs))
+        self.line("output", ", ".join(summary.outputs))
+        self.line("operators", f"{len(summary.layers)}: {_wrapped(summary.ops, 15)}")
+        self.line("MACs", f"{summary.macs:,}")
+        self.line("weights", f"{summary.weights_bytes:,} bytes")
+
+    def layers(self, summary: ModelSummary, plan: Plan) -> None:
+        """The graph, with what each layer has live in RAM."""
+        live = plan.live_bytes
+        table = _table("layer", "", "output", "#MACs", "#weights", "#live RAM")
+        for layer in summary.layers:
+            table.add_row(
+                f"{layer.index}",
+                self._operator(layer.op, layer.name),
+                format_shape(layer.shape),
+                _count(layer.macs),
+                _count(layer.weights_bytes),
+                _count(live.get(layer.index)),
+            )
+        table.add_section()
+        table.add_row(
+            "",
+            "total",
+            "",
+            _count(summary.macs),
+            _count(summary.weights_bytes),
+            _count(max(live.values(), default=0)),
+        )
+        self.table(table)
+
+    def peak(self, summary: ModelSummary, plan: Plan) -> None:
+        """The arena, and the step that sets its size."""
+        worst = plan.worst_step
+        layer = summary.layers[worst.node]
+        self.line("arena", f"{plan.total_arena_bytes:,} bytes, input and output included")
+        self.line("worst step", f"layer {layer.index} {layer.op}, {worst.live_bytes:,} bytes live")
+        self.line("lower bound", f"{plan.lower_bound_bytes:,} bytes for this kind of plan")
+
+    def fit(self, board: Board, plan: Plan, memories: Sequence[Memory]) -> None:
+        """Where the arena lies in the board's RAM."""
+        self.heading(f"{board.id}: {board.name}, {board.core}")
+        for memory in memories:
+            used = plan.arena_bytes.get(memory.name, 0)
+            if used or len(memories) == 1:
+                self.line(memory.name, f"{used:,} of {memory.capacity_bytes:,} bytes: it fits")
+
+    def boards(self, boards: Sequence[Board]) -> None:
+        """All boards, one a line."""
+        table = _table("board", "core", "#MHz", "#RAM", "#flash", "emulator")
+        for board in boards:
+            table.add_row(
+                board.id,
+                board.core,
+                f"{board.clock_hz / 1e6:g}" if board.clock_hz else "-",
+                " + ".join(_kib(ram.size_bytes) for ram in board.ram),
+                _kib(board.flash.size_bytes),
+                board.emulator.qemu if board.emulator else "-",
+            )
+        self.table(table)
+
+    def error(self, error: TinyaiotError) -> None:
+        """What happened, its details, and what to do."""
+        self.err.print("[bold red]error:[/] ", end="")
+        self.err.print(error.what, markup=False, soft_wrap=True)
+        for line in error.details:
+            self.err.print(f"  {line}", markup=False, soft_wrap=True)
+        self.err.print("[bold]hint:[/] ", end="")
+        self.err.print(error.hint, markup=False, soft_wrap=True)
+
+    def _operator(self, op: str, name: str) -> str:
+        return f"{op} {name}" if self.verbose else op
+
+
+def _table(*headings: str) -> Table:
+    """A table without a frame; a heading that starts with ``#`` has numbers below it."""
+    table = Table(box=None, pad_edge=True, padding=(0, 1), header_style="bold")
+    for heading in headings:
+        table.add_column(
+            heading.lstrip("#"),
+            justify="right" if heading.startswith("#") else "left",
+            no_wrap=heading.startswith("#"),
+            overflow="fold",
+        )
+    return table
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _kib(nbytes: int) -> str:
+    return f"{nbytes / 1024:g} K" if nbytes < 1 << 20 else f"{nbytes / (1 << 20):g} M"
+
+
+def _wrapped(words: Sequence[str], indent: int) -> str:
+    """Words joined by commas, broken into lines that fit 80 columns."""
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) + indent + 6 > _WIDTH_WHEN_PIPED:
+            lines.append("")
+        lines[-1] += f"{word}, "
+    return f"\n{'':{indent}}".join(lines)[:-2]

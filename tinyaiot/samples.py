@@ -1,0 +1,119 @@
+"""Inputs from files: one set of inputs, or many samples with the classes they should have."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.errors import UsageError
+from tinyaiot.graph import DType, Graph, Tensor
+from tinyaiot.operators.base import AnyArray
+from tinyaiot.summary import describe, format_shape
+from tinyaiot.testdata import lcg_input
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples for a model of one input.
+
+    Attributes:
+        inputs: typed as the model's input, [count, *input.shape].
+        labels: the class of each, int64 [count]; None where the file has none.
+    """
+
+    inputs: AnyArray
+    labels: npt.NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+def default_inputs(graph: Graph) -> tuple[AnyArray, ...]:
+    """Pseudo-random inputs that every machine can make; see ``tinyaiot.testdata``."""
+    return tuple(lcg_input(tensor) for tensor in graph.inputs)
+
+
+def load_inputs(path: Path, graph: Graph) -> tuple[AnyArray, ...]:
+    """Inputs of one inference: a ``.npy``, or an ``.npz`` with an array for each input in order.
+
+    Raises:
+        UsageError: the file cannot be read or does not match the model.
+    """
+    loaded = _load(path)
+    arrays = list(loaded.values())
+    if len(arrays) != len(graph.inputs):
+        raise UsageError(
+            f"{path} holds {len(arrays)} arrays, the model has {len(graph.inputs)} inputs",
+            "save one array for each input: numpy.savez(path, first, second)",
+        )
+    return tuple(
+        _as_input(array, tensor, path).reshape(tensor.shape)
+        for array, tensor in zip(arrays, graph.inputs, strict=True)
+    )
+
+
+def load_samples(path: Path, graph: Graph) -> Samples:
+    """Samples from an ``.npz`` with ``inputs`` [count, …] and, if there are any, ``labels``.
+
+    Raises:
+        UsageError: the file cannot be read or does not match the model.
+    """
+    arrays = _load(path)
+    hint = "save it so: numpy.savez(path, inputs=..., labels=...)"
+    if "inputs" not in arrays:
+        raise UsageError(f"{path} holds no array named 'inputs'", hint)
+    if len(graph.inputs) != 1:
+        raise UsageError(
+            f"samples are for models of one input, {graph.name} has {len(graph.inputs)}",
+            "use --input with one array for each input",
+        )
+    [tensor] = graph.inputs
+    inputs, labels = arrays["inputs"], arrays.get("labels")
+    if inputs.ndim == 0 or len(inputs) == 0:
+        raise UsageError(f"{path} holds no samples", hint)
+    if labels is not None and (labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu"):
+        raise UsageError(f"{path} does not have one integer label for each sample", hint)
+    samples = [_as_input(sample, tensor, path).reshape(tensor.shape) for sample in inputs]
+    return Samples(np.stack(samples), None if labels is None else labels.astype(np.int64))
+
+
+def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"inputs": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error}", "check the path") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{path} is not a numpy file: {error}", "make it with numpy.save or numpy.savez"
+        ) from error
+
+
+def _as_input(values: npt.NDArray[Any], tensor: Tensor, path: Path) -> AnyArray:
+    """``values`` in the input's type: floats are quantized with its scale, the rest must match."""
+    if values.shape not in (tensor.shape, tensor.shape[1:]):
+        raise UsageError(
+            f"{path} has shape {format_shape(values.shape)}, the model takes {describe(tensor)}",
+            "the channels come last; the batch axis may be left out",
+        )
+    if values.dtype == tensor.dtype.numpy:
+        return values
+    if values.dtype.kind != "f":
+        raise UsageError(
+            f"{path} is {values.dtype}, the model takes {describe(tensor)}",
+            f"give {tensor.dtype.value}, or floating point to have it quantized",
+        )
+    if tensor.dtype is DType.FLOAT32:
+        return values.astype(np.float32)
+    limits = np.iinfo(tensor.dtype.numpy)
+    quantized = np.clip(np.rint(values / tensor.scale) + tensor.zero_point, limits.min, limits.max)
+    typed: AnyArray = quantized.astype(tensor.dtype.numpy)
+    return typed
