@@ -168,4 +168,4 @@ def _wrapped(words: Sequence[str], indent: int) -> str:
         if len(lines[-1]) + len(word) + indent + 6 > _WIDTH_WHEN_PIPED:
             lines.append("")
         lines[-1] += f"{word}, "
-    return f"\n{'':{indent}}".join(lines)[:-2]
+    return f"\n{'':{indent}}".join(line.rstrip() for line in lines).rstrip(",")
