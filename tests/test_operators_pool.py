@@ -1,0 +1,112 @@
+"""Pools, MEAN, SUM and SOFTMAX against TFLM, numpy and C alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support import differential, draw
+from tests.support.builder import ModelBuilder
+from tinyaiot.operators.windows import Padding, Window
+
+_CASES = settings(deadline=None, max_examples=50, derandomize=True)
+
+
+@st.composite
+def pool(draw_from: st.DrawFn, op: str) -> tuple[bytes, np.ndarray]:
+    """A model of one pool, and an input."""
+    scheme = draw_from(st.sampled_from(Padding))
+    axes = []
+    for _ in range(2):
+        kernel, stride = draw_from(st.integers(1, 6)), draw_from(st.integers(1, 4))
+        lowest = 1 if scheme is Padding.SAME else kernel
+        size = draw_from(st.integers(lowest, lowest + 6))
+        axes.append(Window.of(scheme, size, kernel, stride))
+    vertical, horizontal = axes
+    channels = draw_from(st.integers(1, 6))
+    scale = draw_from(st.sampled_from((1.0, 0.0235, 0.25)))
+    zero_point = draw_from(draw.zero_points)
+    b = ModelBuilder("m")
+    x = b.input((1, vertical.size, horizontal.size, channels), scale, zero_point)
+    y = b.tensor((1, vertical.out_size, horizontal.out_size, channels), scale, zero_point)
+    b.op(
+        op,
+        [x],
+        [y],
+        padding=scheme.value,
+        filterHeight=vertical.kernel,
+        filterWidth=horizontal.kernel,
+        strideH=vertical.stride,
+        strideW=horizontal.stride,
+        fusedActivationFunction=draw_from(draw.activations),
+    )
+    rng = np.random.default_rng(draw_from(draw.seeds))
+    return b.build([y]), draw.int8_values(rng, (1, vertical.size, horizontal.size, channels))
+
+
+@pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+def test_pools_equal_tflm(op: str) -> None:
+    @_CASES
+    @given(pool(op))
+    def check(case: tuple[bytes, np.ndarray]) -> None:
+        model, x = case
+        differential.check(model, [x])
+
+    check()
+
+
+@st.composite
+def reduction(draw_from: st.DrawFn, op: str) -> tuple[bytes, np.ndarray]:
+    """A model of one MEAN or SUM, and an input."""
+    rank = draw_from(st.integers(1, 4))
+    shape = tuple(draw_from(st.integers(1, 7)) for _ in range(rank))
+    if rank == 4:
+        shape = (1, *shape[1:])
+    axes = draw_from(st.sets(st.integers(0, rank - 1)))
+    signed = [axis - rank if draw_from(st.booleans()) else axis for axis in sorted(axes)]
+    keep_dims = draw_from(st.booleans())
+    out_shape = [1 if k in axes else n for k, n in enumerate(shape) if keep_dims or k not in axes]
+    in_scale = draw_from(st.sampled_from((1.0, 0.0235, 1e-3)))
+    ratio = 2.0 ** draw_from(st.floats(-34, 12))
+    b = ModelBuilder("m")
+    x = b.input(shape, in_scale, draw_from(draw.zero_points))
+    y = b.tensor(out_shape, float(np.float32(in_scale / ratio)), draw_from(draw.zero_points))
+    b.op(op, [x, b.constant(np.array(signed, np.int32))], [y], keepDims=keep_dims)
+    rng = np.random.default_rng(draw_from(draw.seeds))
+    return b.build([y]), draw.int8_values(rng, shape)
+
+
+@pytest.mark.parametrize("op", ["MEAN", "SUM"])
+def test_reductions_equal_tflm(op: str) -> None:
+    @_CASES
+    @given(reduction(op))
+    def check(case: tuple[bytes, np.ndarray]) -> None:
+        model, x = case
+        differential.check(model, [x])
+
+    check()
+
+
+@st.composite
+def softmax(draw_from: st.DrawFn) -> tuple[bytes, np.ndarray]:
+    """A model of one SOFTMAX, and an input."""
+    shape = draw_from(
+        st.sampled_from(((1, 2), (1, 10), (4, 3), (1, 1), (1, 3, 2, 5), (2, 3, 7), (9,), (1, 300)))
+    )
+    scale = float(np.float32(2.0 ** draw_from(st.floats(-25, 10))))
+    beta = draw_from(st.sampled_from((1.0, 1.0, 1.0, 0.73, 4.0)))
+    b = ModelBuilder("m")
+    x = b.input(shape, scale, draw_from(draw.zero_points))
+    y = b.tensor(shape, 1 / 256, -128)
+    b.op("SOFTMAX", [x], [y], beta=beta)
+    rng = np.random.default_rng(draw_from(draw.seeds))
+    return b.build([y]), draw.int8_values(rng, shape)
+
+
+@settings(_CASES, max_examples=150)
+@given(softmax())
+def test_softmax_equals_tflm(case: tuple[bytes, np.ndarray]) -> None:
+    model, x = case
+    differential.check(model, [x])
