@@ -111,6 +111,12 @@ def run_c(
         yield layer, output, y_start, y_stop, rows
 
 
+def compile_c(program: Path, executable: Path, *includes: Path) -> Path:
+    """Compiles one C file under the sanitizers; returns ``executable``."""
+    _run_compiler(*_FLAGS, *(f"-I{folder}" for folder in includes), program, "-o", executable)
+    return executable
+
+
 def _compile(sources: ModelSources, folder: Path) -> Path:
     for path, content in sources.files.items():
         target = folder / path

@@ -57,10 +57,14 @@ class Window:
         return max(last - self.size, 0)
 
     def rows(self, out: Rows) -> Rows:
-        """Input rows that the output rows ``out`` read, from the first tap's to the last's."""
-        start = out.start * self.stride - self.pad_before
-        stop = (out.stop - 1) * self.stride - self.pad_before + self.reach
-        return Rows(min(max(start, 0), self.size), max(min(stop, self.size), 0))
+        """Input rows that the output rows ``out`` read: the first to the last, if any."""
+        read = [
+            row
+            for y in range(out.start, out.stop)
+            for k in range(self.kernel)
+            if 0 <= (row := y * self.stride - self.pad_before + k * self.dilation) < self.size
+        ]
+        return Rows(min(read), max(read) + 1) if read else Rows(0, 0)
 
     def tap(self, k: int) -> slice:
         """What tap ``k`` reads of the padded input, one element for each output."""
