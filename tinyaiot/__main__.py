@@ -1,0 +1,5 @@
+"""``python -m tinyaiot``: the command line."""
+
+from tinyaiot.cli import main
+
+main()
