@@ -53,8 +53,10 @@ class Scratch:
 class Step:
     """Rows [y_start, y_stop) of the outputs of a node, made in one go.
 
+    Where the rows of an input arrive during the inference, a step may also deliver some.
+
     Attributes:
-        node: the node's index in the graph.
+        node: the node's index in the graph; −1 − k where rows of input k arrive.
         live_bytes: what is in use during the step, scratch included.
     """
 

@@ -10,14 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from tinyaiot.cores import Core
+from tinyaiot.errors import DoesNotFitError
 from tinyaiot.graph import Graph
 from tinyaiot.plan import Memory, Plan
+from tinyaiot.planner.checker import check
+from tinyaiot.planner.explain import describe_worst_step
 from tinyaiot.planner.plain import plain
 
-# (graph, core, memories, keep_input) -> Plan; raises DoesNotFitError.
-Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan]
+# (graph, core, memories, keep_input) -> the best plan found, or None where none fits.
+Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain})
+
+_UNLIMITED_BYTES = 1 << 40
 
 
 def plan_model(
@@ -28,7 +33,7 @@ def plan_model(
     keep_input: bool = False,
     strategy: str = "plain",
 ) -> Plan:
-    """The plan of a model; the same for the same arguments.
+    """The plan of a model, checked; the same for the same arguments.
 
     Args:
         memories: in order of preference; a later one is used where the earlier do not do.
@@ -37,4 +42,34 @@ def plan_model(
     Raises:
         DoesNotFitError: no plan was found within the capacities.
     """
-    return STRATEGIES[strategy](graph, core, memories, keep_input)
+    plan = STRATEGIES[strategy](graph, core, memories, keep_input)
+    if plan is None:
+        unlimited = (Memory("unlimited", _UNLIMITED_BYTES),)
+        wanted = STRATEGIES[strategy](graph, core, unlimited, keep_input)
+        if wanted is None:
+            raise ValueError(f"strategy {strategy!r} refuses unlimited memory")
+        raise _does_not_fit(graph, wanted, memories)
+    check(graph, plan, core, memories)
+    return plan
+
+
+def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> DoesNotFitError:
+    """What is missing where, the worst step with all that is in use in it, and what to try.
+
+    Args:
+        wanted: the plan in one memory without limit.
+    """
+    largest = max(memories, key=lambda memory: memory.capacity_bytes)
+    total = sum(memory.capacity_bytes for memory in memories)
+    missing = wanted.total_arena_bytes - largest.capacity_bytes
+    what = (
+        f"the model needs {wanted.total_arena_bytes:,} bytes of RAM, {missing:,} more than the "
+        f"{largest.capacity_bytes:,} left in {largest.name}"
+    )
+    if len(memories) > 1:
+        what += f"; spread over {', '.join(memory.name for memory in memories)} it does not fit"
+    bound = f"whole layers need at least {wanted.lower_bound_bytes:,} bytes in any order"
+    if wanted.lower_bound_bytes > total:
+        bound += ", more than there is"
+    hint = "try --objective ram or --feed rows, a smaller input, or a board with more RAM"
+    return DoesNotFitError(what, hint, (*describe_worst_step(graph, wanted), bound))

@@ -10,11 +10,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
-from tinyaiot.plan import Memory
-from tinyaiot.planner.problem import Buffer, Problem
 
 SCRATCH_ALIGNMENT = 8
 _TENSOR_ALIGNMENT = 4
@@ -71,6 +68,11 @@ def alias_roots(graph: Graph) -> dict[int, Tensor]:
     return roots
 
 
+def rows_lie_alike(source: Tensor, output: Tensor) -> bool:
+    """Whether row y of both is at the same place from their first bytes, and as long."""
+    return source.height == output.height and source.row_bytes == output.row_bytes
+
+
 def live_ranges(
     graph: Graph,
     order: Sequence[Node],
@@ -81,7 +83,7 @@ def live_ranges(
     """The live ranges of all activations when whole nodes run in ``order``.
 
     Args:
-        order: all nodes of the graph, topologically sorted.
+        order: nodes of the graph, topologically sorted; those that are aliases may be left out.
         in_place: results to be written over an input that dies.
         keep_input: whether the graph's inputs must outlive the inference.
     """
@@ -108,31 +110,12 @@ def in_place_choices(
     for time, node in enumerate(stepped(order)):
         for k in operator_of(node).in_place(node):
             source = node.optional(k)
-            if source is None or source.is_constant or not _rows_lie_alike(source, node.output):
+            if source is None or source.is_constant or not rows_lie_alike(source, node.output):
                 continue
             if stops[roots[source.index].index] == time + 1:
                 choices.append(InPlace(node.index, k))
                 break
     return tuple(choices)
-
-
-def planning_problem(
-    graph: Graph,
-    order: Sequence[Node],
-    ranges: Sequence[LiveRange],
-    core: Core,
-    memories: Sequence[Memory],
-) -> Problem:
-    """The placement problem of ``ranges``, followed by the scratch of each step."""
-    buffers = [Buffer(r.size_bytes, r.alignment, r.start, r.stop) for r in ranges]
-    for time, node in enumerate(stepped(order)):
-        size = operator_of(node).scratch_bytes(node, core)
-        buffers.append(Buffer(size, SCRATCH_ALIGNMENT, time, time + 1))
-    return Problem(tuple(buffers), tuple(memories))
-
-
-def _rows_lie_alike(source: Tensor, output: Tensor) -> bool:
-    return source.height == output.height and source.row_bytes == output.row_bytes
 
 
 def _shared_roots(

@@ -2,93 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tinyaiot.cores import Core
-from tinyaiot.errors import DoesNotFitError
 from tinyaiot.graph import Graph, Node
+from tinyaiot.operators import operator_of
 from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
 from tinyaiot.planner.liveness import (
+    SCRATCH_ALIGNMENT,
     LiveRange,
     alias_roots,
     in_place_choices,
     live_ranges,
-    planning_problem,
     stepped,
 )
-from tinyaiot.planner.problem import Buffer, Location, Problem, Solution, live_bytes, solve
+from tinyaiot.planner.order import Order, best_order
+from tinyaiot.planner.problem import Buffer, Problem, Solution, live_bytes, lower_bound, share_bytes
+from tinyaiot.planner.solver import solve
+
+# Beyond this many in-place results they are not left out one by one.
+_VARIED_CHOICES = 16
 
 
-def plain(graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool) -> Plan:
-    """Nodes in the graph's order, each whole; raises DoesNotFitError."""
-    order = graph.nodes
-    choices = in_place_choices(graph, order, keep_input=keep_input)
-    ranges = live_ranges(graph, order, choices, keep_input=keep_input)
-    problem = planning_problem(graph, order, ranges, core, memories)
-    solution = solve(problem)
-    if solution is None:
-        raise DoesNotFitError("the model does not fit", "use a board with more RAM")
-    return _plan(graph, order, ranges, problem, solution)
+@dataclass(frozen=True)
+class _Layout:
+    """Order and in-place results chosen, and what they leave to be placed.
+
+    Attributes:
+        steps: the nodes that compute; the i-th runs at time i.
+        ranges: live ranges of tensors.
+        buffers: of the ranges, then the scratch of each step.
+    """
+
+    steps: tuple[Node, ...]
+    ranges: tuple[LiveRange, ...]
+    buffers: tuple[Buffer, ...]
 
 
-def _plan(
-    graph: Graph,
-    order: Sequence[Node],
-    ranges: Sequence[LiveRange],
-    problem: Problem,
-    solution: Solution,
-) -> Plan:
-    steps = stepped(order)
+def plain(graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool) -> Plan | None:
+    """Whole nodes in the best order found, results over dying inputs where that is safe."""
+    order = best_order(graph, core, keep_input=keep_input)
+    best: tuple[_Layout, Solution] | None = None
+    for layout in _layouts(graph, core, order, keep_input):
+        if best is not None and lower_bound(layout.buffers) >= best[1].total_bytes:
+            continue
+        solution = solve(Problem(layout.buffers, tuple(memories)))
+        if solution is not None and (best is None or solution.total_bytes < best[1].total_bytes):
+            best = (layout, solution)
+    return None if best is None else _plan(graph, *best, order)
+
+
+def _layouts(graph: Graph, core: Core, order: Order, keep_input: bool) -> Iterator[_Layout]:
+    """Layouts worth trying, the most promising first.
+
+    Sharing memory never raises what is live at once, but it ties a result to its input's
+    address; so results are also tried without.
+    """
+    for nodes in dict.fromkeys((order.nodes, stepped(graph.nodes))):
+        choices = in_place_choices(graph, nodes, keep_input=keep_input)
+        variants = [choices]
+        if len(choices) <= _VARIED_CHOICES:
+            variants += [choices[:k] + choices[k + 1 :] for k in range(len(choices))]
+        for variant in dict.fromkeys((*variants, ())):
+            ranges = live_ranges(graph, nodes, variant, keep_input=keep_input)
+            yield _Layout(nodes, ranges, _buffers(nodes, ranges, core))
+
+
+def _buffers(nodes: Sequence[Node], ranges: Sequence[LiveRange], core: Core) -> tuple[Buffer, ...]:
+    tensors = [Buffer(r.size_bytes, r.alignment, r.start, r.stop) for r in ranges]
+    scratch = [
+        Buffer(operator_of(node).scratch_bytes(node, core), SCRATCH_ALIGNMENT, time, time + 1)
+        for time, node in enumerate(nodes)
+    ]
+    return (*tensors, *scratch)
+
+
+def _plan(graph: Graph, layout: _Layout, solution: Solution, order: Order) -> Plan:
+    count = len(layout.ranges)
     slots = {
-        tensor.index: Slot(where.memory, where.offset_bytes, tensor.row_bytes, tensor.height)
-        for live, where in zip(ranges, solution.locations, strict=False)
+        tensor.index: Slot(at.memory, at.offset_bytes, tensor.row_bytes, tensor.height)
+        for live, at in zip(layout.ranges, solution.locations[:count], strict=True)
         for tensor in live.tensors
     }
-    scratch = {
-        node.index: Scratch(where.memory, where.offset_bytes, buffer.size_bytes)
-        for node, buffer, where in zip(
-            steps,
-            problem.buffers[len(ranges) :],
-            solution.locations[len(ranges) :],
-            strict=True,
-        )
-        if buffer.size_bytes
-    }
+    placed = zip(layout.steps, layout.buffers[count:], solution.locations[count:], strict=True)
     return Plan(
         strategy="plain",
         steps=tuple(
-            Step(node.index, 0, node.output.height, live_bytes(problem.buffers, time))
-            for time, node in enumerate(steps)
+            Step(node.index, 0, node.output.height, live_bytes(layout.buffers, time))
+            for time, node in enumerate(layout.steps)
         ),
         slots=slots,
-        scratch=scratch,
+        scratch={
+            node.index: Scratch(at.memory, at.offset_bytes, buffer.size_bytes)
+            for node, buffer, at in placed
+            if buffer.size_bytes
+        },
         arena_bytes=solution.used_bytes,
-        lower_bound_bytes=solution.lower_bound_bytes,
+        lower_bound_bytes=order.lower_bound_bytes,
         extra_macs=0,
-        input_preserved=_input_preserved(graph, ranges, problem, solution),
+        input_preserved=_input_preserved(graph, layout, solution),
     )
 
 
-def _input_preserved(
-    graph: Graph, ranges: Sequence[LiveRange], problem: Problem, solution: Solution
-) -> bool:
+def _input_preserved(graph: Graph, layout: _Layout, solution: Solution) -> bool:
     """Whether nothing is ever written to the bytes of an input."""
     roots = alias_roots(graph)
-    placed = tuple(zip(problem.buffers, solution.locations, strict=True))
-    for i, live in enumerate(ranges):
+    placed = tuple(zip(layout.buffers, solution.locations, strict=True))
+    for i, live in enumerate(layout.ranges):
         if live.tensors[0] not in graph.inputs:
             continue
         if any(roots[tensor.index] not in graph.inputs for tensor in live.tensors):
             return False
-        if any(_share_bytes(placed[i], other) for other in placed[:i] + placed[i + 1 :]):
+        if any(share_bytes(placed[i], other) for other in placed[:i] + placed[i + 1 :]):
             return False
     return True
-
-
-def _share_bytes(a: tuple[Buffer, Location], b: tuple[Buffer, Location]) -> bool:
-    (buffer, at), (other, other_at) = a, b
-    return (
-        at.memory == other_at.memory
-        and at.offset_bytes < other_at.offset_bytes + other.size_bytes
-        and other_at.offset_bytes < at.offset_bytes + buffer.size_bytes
-    )

@@ -1,8 +1,12 @@
-"""Placing live ranges in memory: Problem → solve → Solution, apart from any neural network."""
+"""The placement problem, apart from any neural network: Problem → solve → Solution → validate.
+
+``tinyaiot.planner.solver`` solves it. Intervals are half-open, sizes and offsets are bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.plan import Memory
@@ -13,7 +17,7 @@ class Buffer:
     """Bytes that are in use in the half-open time [start, stop).
 
     Attributes:
-        alignment: its address must be a multiple of this.
+        alignment: its offset must be a multiple of this.
         memories: names of the memories that it may lie in; None for all.
     """
 
@@ -26,6 +30,10 @@ class Buffer:
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are in use at some time."""
         return self.start < other.stop and other.start < self.stop
+
+    def allows(self, memory: Memory) -> bool:
+        """Whether it may lie in ``memory``."""
+        return self.memories is None or memory.name in self.memories
 
 
 @dataclass(frozen=True)
@@ -50,19 +58,23 @@ class Location:
 
 @dataclass(frozen=True)
 class Solution:
-    """A placement that breaks no rule and no capacity.
+    """A placement.
 
     Attributes:
         locations: one for each buffer of the problem, in its order.
         used_bytes: by memory, up to the last byte in use; unused memories are left out.
         lower_bound_bytes: what no placement can go below, summed over the memories.
-        optimal: whether no placement can use fewer bytes in all.
+        optimal: whether it is proven that no placement uses fewer bytes in all.
     """
 
     locations: tuple[Location, ...]
-    used_bytes: dict[str, int]
+    used_bytes: Mapping[str, int]
     lower_bound_bytes: int
     optimal: bool
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self.used_bytes.values())
 
 
 def align(offset: int, alignment: int) -> int:
@@ -70,57 +82,57 @@ def align(offset: int, alignment: int) -> int:
     return -(-offset // alignment) * alignment
 
 
+def granularity(buffers: Iterable[Buffer]) -> int:
+    """What every offset is a multiple of."""
+    return math.gcd(*(buffer.alignment for buffer in buffers)) or 1
+
+
 def live_bytes(buffers: Iterable[Buffer], time: int) -> int:
     """Sizes, summed, of what is in use at ``time``."""
     return sum(b.size_bytes for b in buffers if b.start <= time < b.stop)
 
 
-def solve(problem: Problem) -> Solution | None:
-    """A placement of all buffers, or None where none was found."""
-    for memory in problem.memories:
-        offsets = _greedy(problem.buffers, _by_size(problem.buffers))
-        used = _used(problem.buffers, offsets)
-        if used <= memory.capacity_bytes:
-            bound = lower_bound(problem.buffers)
-            locations = tuple(Location(memory.name, offset) for offset in offsets)
-            return Solution(locations, {memory.name: used}, bound, used == bound)
-    return None
-
-
 def lower_bound(buffers: Sequence[Buffer]) -> int:
-    """The most bytes in use at any one time: no placement in one memory needs fewer."""
-    return max((live_bytes(buffers, b.start) for b in buffers), default=0)
+    """The most bytes that must lie side by side at any one time.
+
+    Offsets being multiples of their granularity, every buffer but the topmost takes its size
+    rounded up.
+    """
+    unit = granularity(buffers)
+    used = [buffer for buffer in buffers if buffer.size_bytes]
+    return max((_stack_bytes(used, time, unit) for time in {b.start for b in used}), default=0)
 
 
-def _by_size(buffers: Sequence[Buffer]) -> list[int]:
-    return sorted(range(len(buffers)), key=lambda i: (-buffers[i].size_bytes, buffers[i].start, i))
+def _stack_bytes(buffers: Sequence[Buffer], time: int, unit: int) -> int:
+    sizes = [b.size_bytes for b in buffers if b.start <= time < b.stop]
+    return sum(align(size, unit) for size in sizes) - max(align(s, unit) - s for s in sizes)
 
 
-def _greedy(buffers: Sequence[Buffer], order: Iterable[int]) -> list[int]:
-    """Each buffer in turn at the lowest offset that those before it leave free."""
-    offsets = [0] * len(buffers)
-    placed: list[int] = []
-    for i in order:
-        offsets[i] = _lowest_gap(buffers, offsets, placed, i)
-        placed.append(i)
-    return offsets
+def validate(problem: Problem, solution: Solution) -> None:
+    """Raises ValueError where a solution breaks a rule; quadratic, to stay obvious."""
+    placed = list(zip(problem.buffers, solution.locations, strict=True))
+    memories = {memory.name: memory for memory in problem.memories}
+    for i, (buffer, at) in enumerate(placed):
+        end = at.offset_bytes + buffer.size_bytes
+        if not buffer.allows(memories[at.memory]):
+            raise ValueError(f"buffer {i} may not lie in {at.memory}")
+        if at.offset_bytes < 0 or at.offset_bytes % buffer.alignment:
+            raise ValueError(f"buffer {i} is misaligned at {at.offset_bytes}")
+        if buffer.size_bytes and end > solution.used_bytes[at.memory]:
+            raise ValueError(f"buffer {i} ends at {end}, beyond what {at.memory} uses")
+        for j, other in enumerate(placed[:i]):
+            if buffer.overlaps(other[0]) and share_bytes((buffer, at), other):
+                raise ValueError(f"buffers {j} and {i} overlap")
+    for name, used in solution.used_bytes.items():
+        if used > memories[name].capacity_bytes:
+            raise ValueError(f"{used} bytes exceed the capacity of {name}")
 
 
-def _lowest_gap(
-    buffers: Sequence[Buffer], offsets: Sequence[int], placed: Iterable[int], i: int
-) -> int:
-    taken = sorted(
-        (offsets[j], offsets[j] + buffers[j].size_bytes)
-        for j in placed
-        if buffers[i].overlaps(buffers[j])
+def share_bytes(a: tuple[Buffer, Location], b: tuple[Buffer, Location]) -> bool:
+    """Whether two placed buffers have a byte in common, at whatever times."""
+    (buffer, at), (other, other_at) = a, b
+    return (
+        at.memory == other_at.memory
+        and at.offset_bytes < other_at.offset_bytes + other.size_bytes
+        and other_at.offset_bytes < at.offset_bytes + buffer.size_bytes
     )
-    offset = 0
-    for start, stop in taken:
-        if start >= offset + buffers[i].size_bytes:
-            break
-        offset = max(offset, align(stop, buffers[i].alignment))
-    return offset
-
-
-def _used(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
-    return max((o + b.size_bytes for b, o in zip(buffers, offsets, strict=True)), default=0)

@@ -1,0 +1,324 @@
+"""Proves a plan by playing it, byte by byte, knowing nothing of how it was made.
+
+Every byte of every memory carries a tag that says which byte of which tensor it holds. A step
+looks for the tags of the input rows that it reads and writes the tags of the rows that it makes;
+its scratch leaves garbage. Aliases carry the tags of the tensor whose memory they are, so they
+need no rule of their own. Quadratic where that keeps it obvious.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyaiot.cores import Core
+from tinyaiot.graph import Graph, Node, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import Rows
+from tinyaiot.plan import Memory, Plan, Scratch, Step
+
+_SCRATCH_ALIGNMENT = 8
+_TENSOR_ALIGNMENT = 4
+_GARBAGE = -1
+
+
+class InvalidPlanError(Exception):
+    """A plan that would not compute the model: a bug of the planner's, never the user's."""
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Bytes [start, stop) of a memory."""
+
+    memory: str
+    start: int
+    stop: int
+
+    def overlaps(self, other: _Span) -> bool:
+        return self.memory == other.memory and self.start < other.stop and other.start < self.stop
+
+
+def check(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memory]) -> None:
+    """Raises InvalidPlanError unless ``plan`` computes ``graph`` on ``core``.
+
+    A plan is refused that
+
+    1. leaves a memory's capacity or its own arena, or is misaligned;
+    2. reads a byte that is not, or no longer, the one expected;
+    3. lets a step write what it still reads, other than row by row in place;
+    4. has scratch too small, or scratch over what a step reads or writes;
+    5. leaves out a row, makes one twice, or before its inputs are there;
+    6. loses an output before the end, or an input that it claims to preserve.
+
+    An input is there from the start unless steps deliver its rows.
+    """
+    _check_layout(graph, plan, core, memories)
+    player = _Player(graph, plan, core)
+    for number, step in enumerate(plan.steps):
+        try:
+            player.play(step)
+        except InvalidPlanError as error:
+            raise InvalidPlanError(f"step {number} ({_name(graph, step)}): {error}") from None
+    player.check_end()
+
+
+def _name(graph: Graph, step: Step) -> str:
+    known = 0 <= step.node < len(graph.nodes)
+    op = graph.nodes[step.node].op if known else "?"
+    return f"node {step.node} {op} rows {step.y_start}:{step.y_stop}"
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvalidPlanError(message)
+
+
+def _is_alias(node: Node) -> bool:
+    return operator_of(node).is_alias(node) and not node.input(0).is_constant
+
+
+def _activations(graph: Graph) -> list[Tensor]:
+    return [*graph.inputs, *(tensor for node in graph.nodes for tensor in node.outputs)]
+
+
+def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memory]) -> None:
+    """Rules that need no playing: sizes, alignments, capacities."""
+    capacities = {memory.name: memory.capacity_bytes for memory in memories}
+    for name, size in plan.arena_bytes.items():
+        _require(name in capacities, f"there is no memory {name!r}")
+        _require(size <= capacities[name], f"{size} bytes exceed the capacity of {name}")
+    for tensor in _activations(graph):
+        _check_slot(plan, tensor)
+    for tensor in (*graph.outputs, *_resident_inputs(graph, plan)):
+        if not tensor.is_constant:
+            slot = plan.slots[tensor.index]
+            whole = (slot.ring_rows, slot.pitch_bytes) == (tensor.height, tensor.row_bytes)
+            _require(whole, f"{tensor.name!r} is an input or output and does not lie whole")
+    for node in graph.nodes:
+        if not _is_alias(node):
+            _check_scratch(plan, node, operator_of(node).scratch_bytes(node, core))
+
+
+def _check_slot(plan: Plan, tensor: Tensor) -> None:
+    _require(tensor.index in plan.slots, f"{tensor.name!r} has no slot")
+    slot = plan.slots[tensor.index]
+    _require(slot.ring_rows >= 1, f"{tensor.name!r} has an empty ring")
+    _require(slot.pitch_bytes >= tensor.row_bytes, f"rows of {tensor.name!r} overlap")
+    size = slot.pitch_bytes * (slot.ring_rows - 1) + tensor.row_bytes
+    _check_span(plan, _Span(slot.memory, slot.offset_bytes, slot.offset_bytes + size))
+    aligned = slot.offset_bytes % max(_TENSOR_ALIGNMENT, tensor.dtype.nbytes) == 0
+    _require(aligned, f"{tensor.name!r} is misaligned at {slot.offset_bytes}")
+    _require(slot.pitch_bytes % tensor.dtype.nbytes == 0, f"rows of {tensor.name!r} are misaligned")
+
+
+def _check_scratch(plan: Plan, node: Node, needed: int) -> None:
+    scratch = plan.scratch.get(node.index)
+    if scratch is None:
+        _require(needed == 0, f"node {node.index} has no scratch")
+        return
+    _require(scratch.size_bytes >= needed, f"node {node.index} needs {needed} bytes of scratch")
+    _require(scratch.offset_bytes % _SCRATCH_ALIGNMENT == 0, "scratch is misaligned")
+    _check_span(plan, _scratch_span(scratch))
+
+
+def _check_span(plan: Plan, span: _Span) -> None:
+    _require(span.memory in plan.arena_bytes, f"there is no arena in {span.memory!r}")
+    inside = span.start >= 0 and span.stop <= plan.arena_bytes[span.memory]
+    _require(inside, f"bytes {span.start}:{span.stop} leave the arena in {span.memory}")
+
+
+def _scratch_span(scratch: Scratch) -> _Span:
+    return _Span(scratch.memory, scratch.offset_bytes, scratch.offset_bytes + scratch.size_bytes)
+
+
+def _fed(step: Step) -> int | None:
+    """Which input's rows a step delivers, if it delivers rows."""
+    return -1 - step.node if step.node < 0 else None
+
+
+def _resident_inputs(graph: Graph, plan: Plan) -> list[Tensor]:
+    fed = {_fed(step) for step in plan.steps}
+    return [tensor for k, tensor in enumerate(graph.inputs) if k not in fed]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a tensor, as an operand or result of one call.
+
+    Attributes:
+        in_place: whether the call may write row y of its result over row y of this.
+    """
+
+    tensor: Tensor
+    rows: Rows
+    in_place: bool = False
+
+
+class _Player:
+    """The memories while a plan is played."""
+
+    def __init__(self, graph: Graph, plan: Plan, core: Core) -> None:
+        self._graph = graph
+        self._plan = plan
+        self._shadows = {
+            name: np.full(size, _GARBAGE, np.int64) for name, size in plan.arena_bytes.items()
+        }
+        self._first_tags = _first_tags(graph)
+        self._made = {t.index: np.zeros(t.height, np.bool_) for t in _activations(graph)}
+        self._resident = _resident_inputs(graph, plan)
+        for tensor in self._resident:
+            self._write(_Rows(tensor, Rows(0, tensor.height)))
+
+    def play(self, step: Step) -> None:
+        """Plays one step of the plan."""
+        fed = _fed(step)
+        if fed is not None:
+            _require(fed < len(self._graph.inputs), "there is no such input")
+            self._deliver(self._graph.inputs[fed], Rows(step.y_start, step.y_stop))
+            return
+        _require(step.node < len(self._graph.nodes), "there is no such node")
+        node = self._graph.nodes[step.node]
+        _require(not _is_alias(node), "an alias needs no step")
+        for rows in self._calls(node, Rows(step.y_start, step.y_stop)):
+            self._call(node, _operands(node, rows), _results(node, rows))
+
+    def check_end(self) -> None:
+        """What must hold after the last step."""
+        for node in self._graph.nodes:
+            for tensor in () if _is_alias(node) else node.outputs:
+                missing = np.flatnonzero(~self._made[tensor.index])
+                _require(not len(missing), f"rows {missing} of {tensor.name!r} are never made")
+        for tensor in self._graph.outputs:
+            if not tensor.is_constant:
+                self._read(_Rows(tensor, Rows(0, tensor.height)))
+        if self._plan.input_preserved:
+            for tensor in self._graph.inputs:
+                _require(tensor in self._resident, f"{tensor.name!r} arrives and cannot stay")
+                self._read(_Rows(tensor, Rows(0, tensor.height)))
+
+    def _deliver(self, tensor: Tensor, rows: Rows) -> None:
+        next_row = int(self._made[tensor.index].sum())
+        _require(rows.start == next_row, f"row {next_row} of {tensor.name!r} comes next")
+        self._write(_Rows(tensor, rows))
+
+    def _calls(self, node: Node, rows: Rows) -> list[Rows]:
+        """Rows of output 0 made at once: all, or one by one where they replace an operand."""
+        result = _results(node, rows)[0]
+        replaced = (
+            operand
+            for operand in _operands(node, rows)
+            if operand.in_place and self._share_bytes(operand, result)
+        )
+        if next(replaced, None) is None:
+            return [rows]
+        return [Rows(y, y + 1) for y in range(rows.start, rows.stop)]
+
+    def _call(self, node: Node, operands: list[_Rows], results: list[_Rows]) -> None:
+        scratch = self._plan.scratch.get(node.index)
+        if scratch is not None:
+            span = _scratch_span(scratch)
+            for result in results:
+                clear = not any(span.overlaps(other) for other, _ in self._spans(result))
+                _require(clear, f"scratch overlaps {result.tensor.name!r}")
+            self._shadows[span.memory][span.start : span.stop] = _GARBAGE
+        for operand in operands:
+            self._read(operand)
+            for result in results:
+                apart = not self._share_bytes(operand, result)
+                allowed = apart or (operand.in_place and self._lie_alike(operand, result))
+                _require(allowed, f"{result.tensor.name!r} overwrites {operand.tensor.name!r}")
+        for result in results:
+            self._write(result)
+
+    def _read(self, read: _Rows) -> None:
+        for span, tag in self._spans(read):
+            found = self._shadows[span.memory][span.start : span.stop]
+            wrong = np.flatnonzero(found != np.arange(tag, tag + len(found)))
+            if len(wrong):
+                y, x = divmod(int(tag + wrong[0] - self._tag(read.tensor)), read.tensor.row_bytes)
+                raise InvalidPlanError(f"byte {x} of row {y} of {read.tensor.name!r} is not there")
+
+    def _write(self, written: _Rows) -> None:
+        tensor, rows = written.tensor, written.rows
+        exists = 0 <= rows.start < rows.stop <= tensor.height
+        _require(exists, f"{tensor.name!r} has no such rows")
+        fits = rows.stop - rows.start <= self._plan.slots[tensor.index].ring_rows
+        _require(fits, f"the ring of {tensor.name!r} is too small for the rows of one step")
+        made = self._made[tensor.index]
+        _require(not made[rows.start : rows.stop].any(), f"{tensor.name!r}: a row is made twice")
+        made[rows.start : rows.stop] = True
+        for span, tag in self._spans(written):
+            self._shadows[span.memory][span.start : span.stop] = np.arange(
+                tag, tag + span.stop - span.start
+            )
+
+    def _share_bytes(self, a: _Rows, b: _Rows) -> bool:
+        others = [span for span, _ in self._spans(b)]
+        return any(span.overlaps(other) for span, _ in self._spans(a) for other in others)
+
+    def _lie_alike(self, a: _Rows, b: _Rows) -> bool:
+        """Whether both are one row y, at the same bytes."""
+        one_row = a.rows == b.rows and a.rows.stop - a.rows.start == 1
+        return one_row and [s for s, _ in self._spans(a)] == [s for s, _ in self._spans(b)]
+
+    def _tag(self, tensor: Tensor) -> int:
+        return self._first_tags[tensor.index]
+
+    def _spans(self, wanted: _Rows) -> list[tuple[_Span, int]]:
+        """Where rows lie, each stretch with the tag of its first byte; neighbours are joined."""
+        tensor, slot = wanted.tensor, self._plan.slots[wanted.tensor.index]
+        size = tensor.row_bytes
+        spans: list[tuple[_Span, int]] = []
+        for y in range(wanted.rows.start, wanted.rows.stop):
+            start = slot.offset_bytes + y % slot.ring_rows * slot.pitch_bytes
+            if spans and spans[-1][0].stop == start:
+                joined, tag = spans[-1]
+                spans[-1] = (_Span(slot.memory, joined.start, start + size), tag)
+            else:
+                span = _Span(slot.memory, start, start + size)
+                spans.append((span, self._tag(tensor) + y * size))
+        return spans
+
+
+def _first_tags(graph: Graph) -> dict[int, int]:
+    """By tensor index, the tag of its first byte; an alias has that of what it is."""
+    tags: dict[int, int] = {}
+    next_tag = 0
+    for tensor in graph.inputs:
+        tags[tensor.index] = next_tag
+        next_tag += tensor.nbytes
+    for node in graph.nodes:
+        for k, tensor in enumerate(node.outputs):
+            if k == 0 and _is_alias(node):
+                tags[tensor.index] = tags[node.input(0).index]
+            else:
+                tags[tensor.index] = next_tag
+                next_tag += tensor.nbytes
+    return tags
+
+
+def _operands(node: Node, rows: Rows) -> list[_Rows]:
+    """Rows of all activations that a call for ``rows`` of output 0 reads."""
+    operator = operator_of(node)
+    over = operator.in_place(node) if len(node.outputs) == 1 else ()
+    whole = rows == Rows(0, node.output.height)
+    operands = []
+    for k, tensor in enumerate(node.inputs):
+        if tensor is None or tensor.is_constant:
+            continue
+        # What rows the further outputs need is not asked of operators: all, to be safe.
+        everything = whole and len(node.outputs) > 1
+        read = Rows(0, tensor.height) if everything else operator.input_rows(node, k, rows)
+        operands.append(_Rows(tensor, read, in_place=k in over))
+    return operands
+
+
+def _results(node: Node, rows: Rows) -> list[_Rows]:
+    """Rows of all outputs that a call makes: the same of each, or all of each."""
+    if rows == Rows(0, node.output.height):
+        return [_Rows(tensor, Rows(0, tensor.height)) for tensor in node.outputs]
+    for tensor in node.outputs:
+        _require(tensor.height == node.output.height, "outputs of several heights are made whole")
+    return [_Rows(tensor, rows) for tensor in node.outputs]

@@ -1,0 +1,259 @@
+"""A plan in words and pictures: what is in use at each step, and where it lies."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyaiot.graph import Graph, Tensor
+from tinyaiot.plan import Plan, Step
+from tinyaiot.planner.liveness import alias_roots
+
+
+class Role(enum.Enum):
+    """What a live buffer is for."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    TENSOR = "tensor"
+    SCRATCH = "scratch"
+
+
+@dataclass(frozen=True)
+class LiveBuffer:
+    """Memory in use during a step.
+
+    Attributes:
+        name: of the tensor, or of the node that works there.
+        tensor: the tensor's index; None for scratch.
+        size_bytes: of the whole tensor, or of its ring.
+        in_place: whether it takes over the bytes of another buffer in this very step.
+    """
+
+    name: str
+    role: Role
+    tensor: int | None
+    memory: str
+    offset_bytes: int
+    size_bytes: int
+    in_place: bool = False
+
+    @property
+    def stop_bytes(self) -> int:
+        return self.offset_bytes + self.size_bytes
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Consecutive steps [start, stop) of a plan in which the same tensors are in use.
+
+    Attributes:
+        nodes: indexes of the nodes that run, in the order of their first step.
+        live_bytes: the most bytes in use at once.
+    """
+
+    start: int
+    stop: int
+    nodes: tuple[int, ...]
+    live_bytes: int
+    buffers: tuple[LiveBuffer, ...]
+
+
+def live_buffers(graph: Graph, plan: Plan) -> tuple[tuple[LiveBuffer, ...], ...]:
+    """For each step of ``plan``, what is in use, in the order of addresses."""
+    tensors = _tensor_buffers(graph, plan)
+    lives = _lives(graph, plan)
+    live_at: list[list[int]] = [[] for _ in plan.steps]
+    for index, (start, stop) in lives.items():
+        for time in range(start, min(stop, len(plan.steps))):
+            live_at[time].append(index)
+    return tuple(
+        _step_buffers(graph, plan, step, [tensors[index] for index in live], lives, time)
+        for time, (step, live) in enumerate(zip(plan.steps, live_at, strict=True))
+    )
+
+
+def moments(graph: Graph, plan: Plan) -> tuple[Moment, ...]:
+    """The steps of ``plan``, with neighbours that use the same tensors taken together."""
+    found = []
+    numbered = enumerate(zip(plan.steps, live_buffers(graph, plan), strict=True))
+    for _, group in itertools.groupby(numbered, key=lambda item: _tensor_set(item[1][1])):
+        entries = list(group)
+        steps = [step for _, (step, _) in entries]
+        buffers = {buffer: None for _, (_, live) in entries for buffer in live}
+        found.append(
+            Moment(
+                start=entries[0][0],
+                stop=entries[-1][0] + 1,
+                nodes=tuple(dict.fromkeys(step.node for step in steps)),
+                live_bytes=max(step.live_bytes for step in steps),
+                buffers=tuple(buffers),
+            )
+        )
+    return tuple(found)
+
+
+def memory_map(graph: Graph, plan: Plan, columns: int = 64) -> str:
+    """A picture of each memory: a line for each moment, addresses from left to right.
+
+    A letter stands for a tensor as long as it lives, # for scratch, a dot for free bytes.
+    """
+    lines: list[str] = []
+    letters = _letters(plan)
+    timeline = moments(graph, plan)
+    for memory, size in plan.arena_bytes.items():
+        lines.append(f"{memory}: {size:,} bytes, {-(-size // columns):,} in a column")
+        for moment in timeline:
+            cells = _cells(moment.buffers, memory, size, columns, letters)
+            lines.append(f"{_label(graph, moment):<28}{moment.live_bytes:>9,} |{cells}|")
+    return "\n".join(lines)
+
+
+def describe_worst_step(graph: Graph, plan: Plan) -> tuple[str, ...]:
+    """Lines that name the step that needs most memory, and all that is in use in it."""
+    if not plan.steps:
+        return ()
+    time = max(range(len(plan.steps)), key=lambda t: plan.steps[t].live_bytes)
+    step = plan.steps[time]
+    heading = f"most is in use in {_node_label(graph, step.node)}: {step.live_bytes:,} bytes"
+    return (heading, *(f"  {_describe(buffer)}" for buffer in live_buffers(graph, plan)[time]))
+
+
+def _describe(buffer: LiveBuffer) -> str:
+    kind = "" if buffer.role is Role.TENSOR else f" ({buffer.role.value})"
+    note = ", in place" if buffer.in_place else ""
+    return f"{buffer.size_bytes:,} bytes{note}: {buffer.name}{kind}"
+
+
+def _node_label(graph: Graph, node: int) -> str:
+    return f"layer {node} {graph.nodes[node].op}" if node >= 0 else f"input {-1 - node} arriving"
+
+
+def _label(graph: Graph, moment: Moment) -> str:
+    nodes = [node for node in moment.nodes if node >= 0]
+    if len(nodes) > 1:
+        return f"layers {min(nodes)}-{max(nodes)}"
+    return _node_label(graph, moment.nodes[0])
+
+
+def _tensor_set(buffers: Sequence[LiveBuffer]) -> frozenset[int]:
+    return frozenset(buffer.tensor for buffer in buffers if buffer.tensor is not None)
+
+
+def _tensor_buffers(graph: Graph, plan: Plan) -> dict[int, LiveBuffer]:
+    """By root index; an alias is shown as the tensor that it is."""
+    roots = alias_roots(graph)
+    inputs = {tensor.index for tensor in graph.inputs}
+    outputs = {roots[tensor.index].index for tensor in graph.outputs if tensor.index in roots}
+    found = {}
+    for root in dict.fromkeys(roots.values()):
+        slot = plan.slots[root.index]
+        role = Role.INPUT if root.index in inputs else Role.TENSOR
+        role = Role.OUTPUT if root.index in outputs else role
+        found[root.index] = LiveBuffer(
+            root.name, role, root.index, slot.memory, slot.offset_bytes, slot.size_bytes
+        )
+    return found
+
+
+def _lives(graph: Graph, plan: Plan) -> dict[int, tuple[int, int]]:
+    """By root index, the steps [start, stop) from its first byte to its last reader."""
+    roots = alias_roots(graph)
+    horizon = len(plan.steps)
+    starts: dict[int, int] = {}
+    stops: dict[int, int] = {}
+    for time, step in enumerate(plan.steps):
+        made, read = _ends(graph, step)
+        for tensor in made:
+            starts.setdefault(tensor.index, time)
+            stops[tensor.index] = time + 1
+        for tensor in read:
+            stops[roots[tensor.index].index] = time + 1
+    for tensor in graph.inputs:
+        starts.setdefault(tensor.index, 0)
+        stops.setdefault(tensor.index, 1)
+        if plan.input_preserved:
+            stops[tensor.index] = horizon
+    for tensor in graph.outputs:
+        if tensor.index in roots:
+            stops[roots[tensor.index].index] = horizon
+    return {index: (start, stops[index]) for index, start in starts.items()}
+
+
+def _ends(graph: Graph, step: Step) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Tensors that a step writes, and that it reads."""
+    if step.node < 0:
+        return (graph.inputs[-1 - step.node],), ()
+    node = graph.nodes[step.node]
+    return node.outputs, node.activations
+
+
+def _step_buffers(
+    graph: Graph,
+    plan: Plan,
+    step: Step,
+    live: list[LiveBuffer],
+    lives: Mapping[int, tuple[int, int]],
+    time: int,
+) -> tuple[LiveBuffer, ...]:
+    shown = [_mark_in_place(buffer, live, lives, time) for buffer in live]
+    scratch = plan.scratch.get(step.node)
+    if scratch is not None:
+        name = _node_label(graph, step.node)
+        place = (scratch.memory, scratch.offset_bytes, scratch.size_bytes)
+        shown.append(LiveBuffer(name, Role.SCRATCH, None, *place))
+    return tuple(sorted(shown, key=lambda b: (b.memory, b.offset_bytes, b.stop_bytes)))
+
+
+def _mark_in_place(
+    buffer: LiveBuffer,
+    live: Sequence[LiveBuffer],
+    lives: Mapping[int, tuple[int, int]],
+    time: int,
+) -> LiveBuffer:
+    """``buffer``, marked where it was born over another that is still in use."""
+
+    def start(other: LiveBuffer) -> int:
+        return lives[other.tensor][0] if other.tensor is not None else time
+
+    shares = any(
+        other.memory == buffer.memory
+        and other.offset_bytes < buffer.stop_bytes
+        and buffer.offset_bytes < other.stop_bytes
+        and start(other) < start(buffer)
+        for other in live
+    )
+    if not shares:
+        return buffer
+    place = (buffer.memory, buffer.offset_bytes, buffer.size_bytes)
+    return LiveBuffer(buffer.name, buffer.role, buffer.tensor, *place, in_place=True)
+
+
+def _letters(plan: Plan) -> dict[int, str]:
+    return dict(zip(plan.slots, itertools.cycle(string.ascii_letters), strict=False))
+
+
+def _cells(
+    buffers: Sequence[LiveBuffer],
+    memory: str,
+    size: int,
+    columns: int,
+    letters: Mapping[int, str],
+) -> str:
+    cells = ["."] * columns
+    for buffer in buffers:
+        if buffer.memory != memory or not buffer.size_bytes:
+            continue
+        mark = "#" if buffer.tensor is None else letters[buffer.tensor]
+        for column in _columns(buffer, size, columns):
+            cells[column] = mark
+    return "".join(cells)
+
+
+def _columns(buffer: LiveBuffer, size: int, columns: int) -> Iterator[int]:
+    first = buffer.offset_bytes * columns // size
+    last = (buffer.stop_bytes - 1) * columns // size
+    yield from range(first, last + 1)
