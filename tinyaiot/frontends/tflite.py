@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from flatbuffers.number_types import Int32Flags
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.Model import Model
 from tflite.TensorType import TensorType
@@ -25,6 +26,7 @@ from tinyaiot.operators.base import Rule
 SUFFIXES = (".tflite", ".lite")
 
 _SCHEMA_VERSION = 3
+_BUILTIN_CODE_SLOT = 10
 _MAX_RANK = 8
 _MAX_TENSOR_BYTES = 2**31 - 1
 _CORRUPT_HINT = "the file is truncated or corrupt: convert or copy the model again"
@@ -196,8 +198,10 @@ class _Decoder:
         if opcode_index >= self._model.OperatorCodesLength():
             raise ValueError(f"operator code {opcode_index} does not exist")
         code = self._model.OperatorCodes(opcode_index)
-        # Files older than the 128th builtin have its number in the deprecated field only.
-        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        # As TFLM does: old files have the number in the deprecated field only. The package's own
+        # BuiltinCode() looks into one field alone, so that the other is read here.
+        current = code._tab.GetSlot(_BUILTIN_CODE_SLOT, 0, Int32Flags)
+        builtin = max(current, code.DeprecatedBuiltinCode())
         if builtin not in _OPERATOR_NAMES:
             raise ValueError(f"builtin operator {builtin} is unknown")
         if builtin == BuiltinOperator.CUSTOM:
@@ -288,7 +292,8 @@ class _Decoder:
         if buffer.Offset() > 1:
             raise ValueError(f"tensor {tensor.name!r} has its values outside of the flatbuffer")
         if buffer.DataLength() == 0:
-            return np.empty(tensor.shape, tensor.dtype.numpy) if tensor.size == 0 else None
+            # An operand without axes, such as the shape of a scalar, has no bytes either.
+            return np.empty(0, tensor.dtype.numpy) if tensor.shape == (0,) else None
         raw = buffer.DataAsNumpy()
         if len(raw) != tensor.nbytes:
             raise ValueError(
