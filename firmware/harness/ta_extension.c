@@ -7,17 +7,18 @@
  *   model K                I  the same, after selecting model K
  *   load OFFSET COUNT      G  go: the host now sends COUNT bytes of input and their CRC, escaped
  *                             and ended as a frame, then A when they lie in the input memory
- *   run CRC                R  one inference: cycles, microseconds
- *   layers CRC             L  for rows of a layer: layer, cycles since the last L; then R
- *   check CRC              C  for rows of an output: layer, output, y_start, y_stop, CRC of the
- *                             rows; then R
- *   dump LAYER OUTPUT CRC  D  for each row of that output: y, the row; then R
+ *   run MODEL CRC          B  the inference begins, then R: cycles, microseconds
+ *   layers MODEL CRC       L  for rows of a layer: layer, cycles since the last
+ *   check MODEL CRC        C  for rows of an output: layer, output, y_start, y_stop, their CRC
+ *   dump MODEL CRC LAYER OUTPUT
+ *                          D  for each row of that output: y, the row; these three as run,
+ *                             between B and R
  *   out                    O  for each output: tag of the run that made it, the bytes; then A
- *   stack                  S  bytes of stack used at most, bytes of stack
+ *   stack                  S  bytes of stack used at most, bytes of stack, tag of the last run
  *   reset                  A  and the board restarts
  *
- * or by E with a message. The run commands' CRC is that of all input bytes and is compared
- * with the input memory first, so that no number can come from other inputs.
+ * or by E with a message. The run commands name the selected model and the CRC of all input
+ * bytes, which are compared first, so that no number can come from anything else.
  */
 #include "ta_frame.h"
 #include "ta_harness.h"
@@ -156,13 +157,15 @@ static uint32_t input_crc(const ta_session *session)
     return ~crc;
 }
 
-/* One inference on the inputs of that CRC. */
-static void run(ta_session *session, ta_answer *answer, const reporter *observer, uint32_t crc)
+/* One inference, if the model and the CRC of the inputs are those of the arguments. */
+static void run(ta_session *session, ta_answer *answer, const reporter *observer,
+                const uint32_t *argument)
 {
-    if (input_crc(session) != crc) {
-        send_error(answer, "other inputs in memory");
+    if (argument[0] != session->model_index || argument[1] != input_crc(session)) {
+        send_error(answer, "another model or other inputs");
         return;
     }
+    send_empty(answer, 'B');
     const uint32_t microseconds = ta_port_microseconds();
     const uint32_t counter = ta_port_counter();
     if (observer != NULL) {
@@ -237,7 +240,7 @@ static void send_outputs(const ta_session *session, ta_answer *answer)
     send_empty(answer, 'A');
 }
 
-static void send_stack(ta_answer *answer)
+static void send_stack(const ta_session *session, ta_answer *answer)
 {
     const uint32_t *bottom = ta_stack_bottom;
     const uint32_t *const top = ta_stack_top;
@@ -245,7 +248,11 @@ static void send_stack(ta_answer *answer)
     while (bottom != top && *bottom == TA_STACK_PAINT) {
         ++bottom;
     }
-    send_pair(answer, 'S', (uint32_t)((uintptr_t)top - (uintptr_t)bottom), size);
+    ta_frame_begin(answer, 'S');
+    ta_frame_word(answer, (uint32_t)((uintptr_t)top - (uintptr_t)bottom));
+    ta_frame_word(answer, size);
+    ta_frame_word(answer, session->output_ready ? session->output_tag : 0u);
+    ta_frame_end(answer);
 }
 
 /* Cuts " CRC" off the end of the command and compares it. */
@@ -267,7 +274,7 @@ static bool check_crc(char *command)
     return ~crc == expected;
 }
 
-#define ARGUMENTS 3
+#define ARGUMENTS 4
 
 /* Executes a command whose CRC was right; absent arguments are 0. */
 static void execute(ta_session *session, ta_answer *answer, const char *verb,
@@ -282,22 +289,22 @@ static void execute(ta_session *session, ta_answer *answer, const char *verb,
     } else if (ta_same_text(verb, "load")) {
         load(session, answer, argument[0], argument[1]);
     } else if (ta_same_text(verb, "run")) {
-        run(session, answer, NULL, argument[0]);
+        run(session, answer, NULL, argument);
     } else if (ta_same_text(verb, "layers")) {
         r.observer.rows_done = report_count;
-        run(session, answer, &r, argument[0]);
+        run(session, answer, &r, argument);
     } else if (ta_same_text(verb, "check")) {
         r.observer.rows_done = report_crc;
-        run(session, answer, &r, argument[0]);
+        run(session, answer, &r, argument);
     } else if (ta_same_text(verb, "dump")) {
         r.observer.rows_done = report_rows;
-        r.layer = (int32_t)argument[0];
-        r.output = (int32_t)argument[1];
-        run(session, answer, &r, argument[2]);
+        r.layer = (int32_t)argument[2];
+        r.output = (int32_t)argument[3];
+        run(session, answer, &r, argument);
     } else if (ta_same_text(verb, "out")) {
         send_outputs(session, answer);
     } else if (ta_same_text(verb, "stack")) {
-        send_stack(answer);
+        send_stack(session, answer);
     } else if (ta_same_text(verb, "reset")) {
         send_empty(answer, 'A');
         ta_port_reset();
