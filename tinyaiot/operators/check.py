@@ -17,6 +17,7 @@ from tinyaiot.operators.base import Rule
 
 # A rule about the model as a whole, written as the rules of nodes are.
 GraphRule = Callable[[Graph], bool]
+AnyRule = Rule | GraphRule
 
 # A rule may trip over operands that are missing or malformed: then it is not kept either.
 _NOT_APPLICABLE = (
@@ -29,12 +30,12 @@ _NOT_APPLICABLE = (
 )
 
 
-def rule_text(rule: Rule | GraphRule) -> str:
+def rule_text(rule: AnyRule) -> str:
     """The rule, one line."""
     return " ".join(_paragraphs(rule)[0].split())
 
 
-def rule_hint(rule: Rule | GraphRule) -> str:
+def rule_hint(rule: AnyRule) -> str:
     """What to do where the rule is broken, one line; empty where the rule says it all."""
     return " ".join(" ".join(_paragraphs(rule)[1:]).split())
 
@@ -81,7 +82,7 @@ def outputs_are_computed(graph: Graph) -> bool:
 EVERY_GRAPH: tuple[GraphRule, ...] = (outputs_are_computed, ends_are_transferable)
 
 
-def _paragraphs(rule: Rule | GraphRule) -> list[str]:
+def _paragraphs(rule: AnyRule) -> list[str]:
     return (inspect.getdoc(rule) or rule.__name__).split("\n\n")
 
 
