@@ -127,15 +127,26 @@ def _exp_between_minus_quarter_and_0(x: IntArray) -> IntArray:
 
 def reciprocal_of_one_plus(x: IntArray) -> IntArray:
     """gemmlowp's one_over_one_plus_x_for_x_in_0_1: 1 / (1 + x), no integer bits."""
-    # Three steps of Newton and Raphson from 48/17 − 32/17·d, for d = (1 + x) / 2 in [1/2, 1];
-    # the estimate has two integer bits.
+    reciprocal: IntArray = np.minimum(_two_over_one_plus(x) << 1, INT32_MAX)
+    return reciprocal
+
+
+def one_minus_over_one_plus(x: IntArray) -> IntArray:
+    """gemmlowp's one_minus_x_over_one_plus_x_for_x_in_0_1: (1 − x) / (1 + x), no integer bits."""
+    # 2 / (1 + x) − 1 is the same; 2^29 is 1 with two integer bits.
+    quotient: IntArray = np.minimum((_two_over_one_plus(x) - (1 << 29)) << 2, INT32_MAX)
+    return quotient
+
+
+def _two_over_one_plus(x: IntArray) -> IntArray:
+    """2 / (1 + x) with two integer bits, for x without."""
+    # Three steps of Newton and Raphson from 48/17 − 32/17·d, for d = (1 + x) / 2 in [1/2, 1].
     half_denominator = (np.asarray(x, dtype=np.int64) + INT32_MAX + 1) // 2
     estimate = 1515870810 + doubling_high_multiply(half_denominator, -1010580540)
     for _ in range(3):
         error = (1 << 29) - doubling_high_multiply(half_denominator, estimate)
         estimate = estimate + (doubling_high_multiply(estimate, error) << 2)
-    reciprocal: IntArray = np.minimum(estimate << 1, INT32_MAX)
-    return reciprocal
+    return estimate
 
 
 def wrap_int32(x: IntArray) -> IntArray:

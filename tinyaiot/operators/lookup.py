@@ -39,9 +39,9 @@ def scale_ratio(node: Node) -> Multiplier:
     return Multiplier.of(node.input(0).scale / node.output.scale)
 
 
-def rescale(x: IntArray, multiplier: Multiplier, zero_point: int) -> IntArray:
-    """``x`` times ``multiplier`` plus ``zero_point``."""
-    return requantize(x, multiplier.mantissa, multiplier.shift) + zero_point
+def rescale(x: IntArray, multiplier: Multiplier) -> IntArray:
+    """``x`` times ``multiplier``, as TFLM rounds it."""
+    return requantize(x, multiplier.mantissa, multiplier.shift)
 
 
 class Lookup(Operator[Attributes]):

@@ -108,9 +108,8 @@ class Quantize(Operator[None]):
 
 def _table(node: Node) -> npt.NDArray[np.uint8]:
     x = lookup.all_elements(node.input(0)) - node.input(0).zero_point
-    return lookup.table_of(
-        node, lookup.rescale(x, lookup.scale_ratio(node), node.output.zero_point)
-    )
+    scaled = lookup.rescale(x, lookup.scale_ratio(node))
+    return lookup.table_of(node, scaled + node.output.zero_point)
 
 
 OPERATORS = (Quantize(),)
