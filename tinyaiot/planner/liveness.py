@@ -7,7 +7,7 @@ step 5 lives in [3, 6).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.graph import Graph, Node, Tensor
@@ -68,8 +68,29 @@ def alias_roots(graph: Graph) -> dict[int, Tensor]:
     return roots
 
 
-def rows_lie_alike(source: Tensor, output: Tensor) -> bool:
-    """Whether row y of both is at the same place from their first bytes, and as long."""
+def replaceable_inputs(node: Node, roots: Mapping[int, Tensor]) -> tuple[int, ...]:
+    """Inputs whose memory output 0 may take over row by row, if they die in the step.
+
+    Every operand that lies in that memory must be one that the operator may overwrite, and
+    have its rows where the output's will be.
+    """
+    over = operator_of(node).in_place(node) if len(node.outputs) == 1 else ()
+    spoilt = {
+        roots[tensor.index].index
+        for k, tensor in enumerate(node.inputs)
+        if tensor is not None and not tensor.is_constant
+        if k not in over or not _rows_lie_alike(tensor, node.output)
+    }
+    return tuple(
+        k
+        for k in over
+        if (source := node.optional(k)) is not None
+        and not source.is_constant
+        and roots[source.index].index not in spoilt
+    )
+
+
+def _rows_lie_alike(source: Tensor, output: Tensor) -> bool:
     return source.height == output.height and source.row_bytes == output.row_bytes
 
 
@@ -99,20 +120,13 @@ def live_ranges(
 def in_place_choices(
     graph: Graph, order: Sequence[Node], *, keep_input: bool = False
 ) -> tuple[InPlace, ...]:
-    """The results that may safely be written over an input, at most one for each node.
-
-    An operator says which inputs it may overwrite row by row. Here the input must also die in
-    that step, and the rows of both must lie alike.
-    """
+    """The results that may be written over an input that dies, at most one for each node."""
     roots = alias_roots(graph)
     _, stops = _lifetimes(graph, order, roots, keep_input)
     choices = []
     for time, node in enumerate(stepped(order)):
-        for k in operator_of(node).in_place(node):
-            source = node.optional(k)
-            if source is None or source.is_constant or not rows_lie_alike(source, node.output):
-                continue
-            if stops[roots[source.index].index] == time + 1:
+        for k in replaceable_inputs(node, roots):
+            if stops[roots[node.input(k).index].index] == time + 1:
                 choices.append(InPlace(node.index, k))
                 break
     return tuple(choices)

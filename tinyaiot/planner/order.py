@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node
 from tinyaiot.operators import operator_of
-from tinyaiot.planner.liveness import alias_roots, rows_lie_alike, stepped
+from tinyaiot.planner.liveness import alias_roots, replaceable_inputs, stepped
 
 _BUDGET = 20_000
 
@@ -69,11 +69,7 @@ class _OrderSearch:
         if keep_input:
             self._kept |= {t.index for t in graph.inputs}
         self._over = [
-            [
-                roots[source.index].index
-                for k in operator_of(node).in_place(node)
-                if (source := node.input(k)).index in roots and rows_lie_alike(source, node.output)
-            ]
+            [roots[node.input(k).index].index for k in replaceable_inputs(node, roots)]
             for node in self._nodes
         ]
         self._scratch = [operator_of(node).scratch_bytes(node, core) for node in self._nodes]
