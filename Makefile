@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 BOARD ?= mps2-an386
+MODELS ?= ../shared/models
 PYTEST ?= $(BIN)/python -m pytest -n 2
 export PYTHON ?= python3
 
@@ -31,6 +32,13 @@ lint: $(VENV)/.ready-lint  ## what a change must pass beside the tests
 format: $(VENV)/.ready-lint  ## rewrite the Python files as lint wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.ready-run  ## write the generated parts of README.md and docs/
+	$(BIN)/python scripts/operators_doc.py > docs/operators.md
+	$(BIN)/python scripts/update_readme.py
+
+bench: $(VENV)/.ready-run  ## measure the models of MODELS=... on all boards, into docs/measurements.md
+	$(BIN)/python scripts/measure_models.py $(MODELS)
 
 clean:  ## remove what was built; .venv stays
 	rm -rf build dist

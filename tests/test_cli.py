@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.builder import ModelBuilder
@@ -155,3 +156,66 @@ def test_reader_that_goes_away(tmp_path: Path) -> None:
         check=False,
     )
     assert "Error" not in result.stderr
+
+
+def test_model_that_does_not_fit_names_memory_shortfall_and_layer(tmp_path: Path) -> None:
+    b = ModelBuilder("large")
+    x = b.input([1, 64, 64, 4], 0.5)
+    y = b.tensor([1, 64, 64, 4], 0.5)
+    b.op("MAX_POOL_2D", [x], [y], padding=0, strideW=1, strideH=1, filterWidth=3, filterHeight=3)
+    (tmp_path / "large.tflite").write_bytes(b.build([y]))
+    result = tinyaiot("analyze", "large.tflite", "--board", "stm32vldiscovery", cwd=tmp_path)
+    assert_error(result, 5, "ram", "MAX_POOL_2D")
+    assert "16,384" in result.stderr
+
+
+def test_weights_beyond_flash(tmp_path: Path) -> None:
+    b = ModelBuilder("heavy")
+    x = b.input([1, 512], 0.5)
+    weights = b.constant(np.zeros((512, 512), np.int8), [0.5])
+    y = b.tensor([1, 512], 0.5)
+    b.op("FULLY_CONNECTED", [x, weights], [y])
+    (tmp_path / "heavy.tflite").write_bytes(b.build([y]))
+    result = tinyaiot("analyze", "heavy.tflite", "--board", "stm32vldiscovery", cwd=tmp_path)
+    assert_error(result, 5, "flash", f"{512 * 512 - 131072:,} more", "FULLY_CONNECTED")
+
+
+def test_generate_writes_a_project_and_replaces_only_its_own(tmp_path: Path) -> None:
+    command = ("generate", DIGITS, "--board", "mps2-an386", "-o", "firmware")
+    assert tinyaiot(*command, cwd=tmp_path).returncode == 0
+    project = tmp_path / "firmware"
+    first = contents(project)
+    assert {"Makefile", "README.md", "tinyaiot.json", "model/digits.h"} <= first.keys()
+    assert tinyaiot(*command, cwd=tmp_path).returncode == 0
+    assert contents(project) == first
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    result = tinyaiot(*command[:-1], "mine", cwd=tmp_path)
+    assert_error(result, 2, "mine")
+    assert contents(tmp_path / "mine") == {"thesis.txt": b"years of work"}
+
+
+def test_failed_generate_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "odd.tflite").write_bytes(unsupported_model())
+    command = ("generate", "odd.tflite", "--board", "mps2-an386", "-o", "firmware")
+    assert tinyaiot(*command, cwd=tmp_path).returncode == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["odd.tflite"]
+
+
+def test_two_models_in_one_project(tmp_path: Path) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(DIGITS.read_bytes())
+    command = ("generate", DIGITS, other, "--board", "mps2-an386", "-o", "firmware")
+    assert tinyaiot(*command, cwd=tmp_path).returncode == 0
+    assert {"model/digits.h", "model/other.h"} <= contents(tmp_path / "firmware").keys()
+    twice = ("generate", DIGITS, DIGITS, "--board", "mps2-an386", "-o", "twice")
+    assert_error(tinyaiot(*twice, cwd=tmp_path), 2, "digits")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below ``folder``, by path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -136,6 +136,32 @@ def analyze(
 
 
 @cli.command()
+@click.argument("models", type=_PATH, nargs=-1, required=True, metavar="MODEL...")
+@_board
+@click.option(
+    "-o", "--output", type=_PATH, required=True, metavar="DIR", help="The project's folder."
+)
+@_verbosity
+def generate(
+    models: tuple[Path, ...], board: str, output: Path, quiet: bool, verbose: bool
+) -> None:
+    """Write a C project that builds on its own, for one model or several.
+
+    DIR is replaced if an older project is in it, and refused if anything else is.
+
+    \b
+    Example: tinyaiot generate model.tflite --board mps2-an386 -o firmware/
+    """
+    report = Report(quiet, verbose)
+    target = board_by_id(board)
+    loaded = [pipeline.read(path) for path in models]
+    plans = pipeline.plan_together(loaded, target)
+    sources = pipeline.generate(loaded, plans, target)
+    sources.write(output)
+    report.project(output, sources)
+
+
+@cli.command()
 @click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write them as JSON too.")
 def boards(json_file: Path | None) -> None:
     """List the boards that can be named with --board.

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tinyaiot.boards import Board
+from tinyaiot.codegen.model import model_sources
+from tinyaiot.codegen.project import Sources, generate_project
 from tinyaiot.cores import core_by_id
+from tinyaiot.errors import DoesNotFitError
 from tinyaiot.frontends import Model, load
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
+from tinyaiot.summary import summarize
 
 # The harness's own .data and .bss in the first RAM, beside the stack; the linker checks.
-_HARNESS_RAM_BYTES = 512
+_HARNESS_RAM_BYTES = 256
 _UNLIMITED = Memory("ram", 1 << 31)
 
 
 def memories(board: Board) -> tuple[Memory, ...]:
-    """What each RAM of the board has for a model, in the order of the board file."""
-    taken = [board.stack_bytes + _HARNESS_RAM_BYTES] + [0] * (len(board.ram) - 1)
-    return tuple(
-        Memory(ram.name, ram.size_bytes - used) for ram, used in zip(board.ram, taken, strict=True)
-    )
+    """What each RAM of the board has for models, in the order of the board file."""
+    first, *others = (Memory(ram.name, ram.size_bytes) for ram in board.ram)
+    taken = board.stack_bytes + _HARNESS_RAM_BYTES
+    return (replace(first, capacity_bytes=first.capacity_bytes - taken), *others)
 
 
 def read(path: Path) -> Model:
@@ -29,11 +34,60 @@ def read(path: Path) -> Model:
 
 
 def plan(model: Model, board: Board) -> Plan:
-    """Graph → Plan, within the board's RAM; raises DoesNotFitError."""
-    return plan_model(model.graph, board.processor, memories(board))
+    """Graph → Plan, within the board's memories; raises DoesNotFitError."""
+    [only] = plan_together([model], board)
+    return only
+
+
+def plan_together(models: Sequence[Model], board: Board) -> tuple[Plan, ...]:
+    """Graphs → Plans of models that share a board, each with an arena of its own.
+
+    Raises:
+        DoesNotFitError: RAM does not suffice, or the weights alone exceed the flash. Whether
+            the code fits beside them, only the linker knows.
+    """
+    _refuse_weights_beyond_flash(models, board)
+    left = memories(board)
+    plans = []
+    for model in models:
+        plans.append(plan_model(model.graph, board.processor, left))
+        left = tuple(
+            replace(m, capacity_bytes=m.capacity_bytes - plans[-1].arena_bytes.get(m.name, 0))
+            for m in left
+        )
+    return tuple(plans)
 
 
 def plan_without_limits(model: Model, board: Board | None) -> Plan:
     """The plan that the model would have, were RAM without end (on a Cortex-M4, if no board)."""
     core = core_by_id("cortex-m4") if board is None else board.processor
     return plan_model(model.graph, core, [_UNLIMITED])
+
+
+def generate(models: Sequence[Model], plans: Sequence[Plan], board: Board) -> Sources:
+    """Graphs and Plans → Sources of one firmware; raises UsageError for equal names."""
+    return generate_project(
+        [
+            model_sources(model.graph, plan, board.processor, model.name)
+            for model, plan in zip(models, plans, strict=True)
+        ],
+        board,
+    )
+
+
+def _refuse_weights_beyond_flash(models: Sequence[Model], board: Board) -> None:
+    summaries = [summarize(model.graph) for model in models]
+    weights_bytes = sum(summary.weights_bytes for summary in summaries)
+    excess = weights_bytes - board.flash.size_bytes
+    if excess > 0:
+        layers = [layer for summary in summaries for layer in summary.layers]
+        largest = max(layers, key=lambda layer: layer.weights_bytes)
+        raise DoesNotFitError(
+            f"the weights need {weights_bytes:,} bytes of flash, {excess:,} more than the "
+            f"{board.flash.size_bytes:,} of {board.id}, code not counted",
+            "use a smaller model, or a board with more flash",
+            (
+                f"most of it is in layer {largest.index} {largest.op}: "
+                f"{largest.weights_bytes:,} bytes of weights",
+            ),
+        )

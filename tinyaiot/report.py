@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from tinyaiot.boards import Board
+from tinyaiot.codegen.project import Sources
 from tinyaiot.errors import TinyaiotError
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.summary import ModelSummary, format_shape
@@ -112,6 +114,14 @@ class Report:
             used = plan.arena_bytes.get(memory.name, 0)
             if used or len(memories) == 1:
                 self.line(memory.name, f"{used:,} of {memory.capacity_bytes:,} bytes: it fits")
+
+    def project(self, folder: Path, sources: Sources) -> None:
+        """A generated project."""
+        nbytes = sum(map(len, sources.files.values()))
+        self.line("generated", f"{folder}: {len(sources.files)} files, {nbytes:,} bytes")
+        if self.verbose:
+            for path, content in sources.files.items():
+                self.line("", f"{path} {len(content):,}")
 
     def boards(self, boards: Sequence[Board]) -> None:
         """All boards, one a line."""
