@@ -51,7 +51,12 @@ CORES = {
         _cortex_m("cortex-m4", _FPV4, "thumb2", "dsp", "fpu"),
         _cortex_m("cortex-m7", ("-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"), "thumb2", "dsp", "fpu"),
         _cortex_m("cortex-m33", ("-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"), "thumb2", "dsp", "fpu"),
-        _cortex_m("cortex-m55", ("-mfloat-abi=hard",), "thumb2", "dsp", "fpu", "mve"),
+        # binutils 2.40 takes a conditional vcvt ("vcvtne.f32.s32") for MVE's vcvtn: avoid it.
+        _cortex_m(
+            "cortex-m55",
+            ("-mfloat-abi=hard", "-fno-if-conversion2"),
+            *("thumb2", "dsp", "fpu", "mve"),
+        ),
         Core(
             id="rv32imac",
             arch="riscv",

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every Cortex-M port needs of its core.
+ */
+#ifndef TA_CORTEX_M_H
+#define TA_CORTEX_M_H
+
+#include <stdint.h>
+
+/* Starts the cycle counter of the DWT, where the core has one. */
+void ta_cycles_start(void);
+
+/* Free-running core cycles, wraps at 2^32; always 0 where there is no counter. */
+uint32_t ta_cycles(void);
+
+#endif
