@@ -6,6 +6,7 @@ hash of all that it read, so that one wrong byte anywhere shows in everything af
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,12 +72,19 @@ class Fake(Operator[FakeAttributes]):
         raise NotImplementedError
 
 
-@pytest.fixture(scope="module")
-def fake_operators() -> Iterator[None]:
+@contextlib.contextmanager
+def fake() -> Iterator[None]:
     """Makes FAKE an operator like any other."""
     everything = {**tinyaiot.operators.operators(), "FAKE": Fake()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tinyaiot.operators, "operators", lambda: everything)
+        yield
+
+
+@pytest.fixture(scope="module")
+def fake_operators() -> Iterator[None]:
+    """FAKE is an operator in all tests of the module."""
+    with fake():
         yield
 
 

@@ -68,7 +68,7 @@ def live_buffers(graph: Graph, plan: Plan) -> tuple[tuple[LiveBuffer, ...], ...]
     lives = _lives(graph, plan)
     live_at: list[list[int]] = [[] for _ in plan.steps]
     for index, (start, stop) in lives.items():
-        for time in range(start, min(stop, len(plan.steps))):
+        for time in range(max(start, 0), min(stop, len(plan.steps))):
             live_at[time].append(index)
     return tuple(
         _step_buffers(graph, plan, step, [tensors[index] for index in live], lives, time)
@@ -160,10 +160,14 @@ def _tensor_buffers(graph: Graph, plan: Plan) -> dict[int, LiveBuffer]:
 
 
 def _lives(graph: Graph, plan: Plan) -> dict[int, tuple[int, int]]:
-    """By root index, the steps [start, stop) from its first byte to its last reader."""
+    """By root index, the steps [start, stop) from its first byte to its last reader.
+
+    Inputs that do not arrive in steps are there before the first.
+    """
     roots = alias_roots(graph)
     horizon = len(plan.steps)
-    starts: dict[int, int] = {}
+    fed = {-1 - step.node for step in plan.steps}
+    starts = {t.index: -1 for k, t in enumerate(graph.inputs) if k not in fed}
     stops: dict[int, int] = {}
     for time, step in enumerate(plan.steps):
         made, read = _ends(graph, step)
@@ -173,7 +177,6 @@ def _lives(graph: Graph, plan: Plan) -> dict[int, tuple[int, int]]:
         for tensor in read:
             stops[roots[tensor.index].index] = time + 1
     for tensor in graph.inputs:
-        starts.setdefault(tensor.index, 0)
         stops.setdefault(tensor.index, 1)
         if plan.input_preserved:
             stops[tensor.index] = horizon

@@ -12,13 +12,12 @@ from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
 from tinyaiot.planner.liveness import (
     SCRATCH_ALIGNMENT,
     LiveRange,
-    alias_roots,
     in_place_choices,
     live_ranges,
     stepped,
 )
 from tinyaiot.planner.order import Order, best_order
-from tinyaiot.planner.problem import Buffer, Problem, Solution, live_bytes, lower_bound, share_bytes
+from tinyaiot.planner.problem import Buffer, Problem, Solution, live_bytes, lower_bound
 from tinyaiot.planner.solver import solve
 
 # Beyond this many in-place results they are not left out one by one.
@@ -50,7 +49,7 @@ def plain(graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool
         solution = solve(Problem(layout.buffers, tuple(memories)))
         if solution is not None and (best is None or solution.total_bytes < best[1].total_bytes):
             best = (layout, solution)
-    return None if best is None else _plan(graph, *best, order)
+    return None if best is None else _plan(*best, order, keep_input)
 
 
 def _layouts(graph: Graph, core: Core, order: Order, keep_input: bool) -> Iterator[_Layout]:
@@ -78,7 +77,7 @@ def _buffers(nodes: Sequence[Node], ranges: Sequence[LiveRange], core: Core) -> 
     return (*tensors, *scratch)
 
 
-def _plan(graph: Graph, layout: _Layout, solution: Solution, order: Order) -> Plan:
+def _plan(layout: _Layout, solution: Solution, order: Order, keep_input: bool) -> Plan:
     count = len(layout.ranges)
     slots = {
         tensor.index: Slot(at.memory, at.offset_bytes, tensor.row_bytes, tensor.height)
@@ -101,19 +100,5 @@ def _plan(graph: Graph, layout: _Layout, solution: Solution, order: Order) -> Pl
         arena_bytes=solution.used_bytes,
         lower_bound_bytes=order.lower_bound_bytes,
         extra_macs=0,
-        input_preserved=_input_preserved(graph, layout, solution),
+        input_preserved=keep_input,
     )
-
-
-def _input_preserved(graph: Graph, layout: _Layout, solution: Solution) -> bool:
-    """Whether nothing is ever written to the bytes of an input."""
-    roots = alias_roots(graph)
-    placed = tuple(zip(layout.buffers, solution.locations, strict=True))
-    for i, live in enumerate(layout.ranges):
-        if live.tensors[0] not in graph.inputs:
-            continue
-        if any(roots[tensor.index] not in graph.inputs for tensor in live.tensors):
-            return False
-        if any(share_bytes(placed[i], other) for other in placed[:i] + placed[i + 1 :]):
-            return False
-    return True

@@ -121,15 +121,14 @@ def validate(problem: Problem, solution: Solution) -> None:
         if buffer.size_bytes and end > solution.used_bytes[at.memory]:
             raise ValueError(f"buffer {i} ends at {end}, beyond what {at.memory} uses")
         for j, other in enumerate(placed[:i]):
-            if buffer.overlaps(other[0]) and share_bytes((buffer, at), other):
+            if buffer.overlaps(other[0]) and _share_bytes((buffer, at), other):
                 raise ValueError(f"buffers {j} and {i} overlap")
     for name, used in solution.used_bytes.items():
         if used > memories[name].capacity_bytes:
             raise ValueError(f"{used} bytes exceed the capacity of {name}")
 
 
-def share_bytes(a: tuple[Buffer, Location], b: tuple[Buffer, Location]) -> bool:
-    """Whether two placed buffers have a byte in common, at whatever times."""
+def _share_bytes(a: tuple[Buffer, Location], b: tuple[Buffer, Location]) -> bool:
     (buffer, at), (other, other_at) = a, b
     return (
         at.memory == other_at.memory
