@@ -51,11 +51,10 @@ static inline int32_t ta_rounding_shift_right(int32_t x, int32_t exponent)
  * overflows wraps, as it does in TFLM on its usual hosts. */
 static inline int32_t ta_scale(int32_t x, int32_t mantissa, int32_t right_shift)
 {
-    if (right_shift < 0) {
-        return ta_doubling_high_multiply((int32_t)((uint32_t)x << (uint32_t)-right_shift),
-                                         mantissa);
-    }
-    return ta_rounding_shift_right(ta_doubling_high_multiply(x, mantissa), right_shift);
+    const int32_t left = right_shift < 0 ? -right_shift : 0;
+    const int32_t right = right_shift < 0 ? 0 : right_shift;
+    const int32_t shifted = (int32_t)((uint32_t)x << (uint32_t)left);
+    return ta_rounding_shift_right(ta_doubling_high_multiply(shifted, mantissa), right);
 }
 
 static inline int8_t ta_clamp_s8(int32_t x, int32_t lowest, int32_t highest)

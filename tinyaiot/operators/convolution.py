@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from tinyaiot.cores import Core
-from tinyaiot.csource import Call, Lowered, Ref
+from tinyaiot.csource import Call, Lowered, Ref, Value
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators import linear
 from tinyaiot.operators.base import (
@@ -120,7 +120,7 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "in": context.source(source),
                 "out": context.sink(output),
                 "scratch": context.scratch(),
-                "zero_row": context.filled_row(source.zero_point, source.row_bytes),
+                "zero_row": _zero_row(node, context),
                 **lowered.fields,
                 "in_width": source.width,
                 "in_channels": source.channels,
@@ -142,6 +142,17 @@ class Convolution(Operator[ConvolutionAttributes]):
     def filter_channels(self, node: Node) -> int:
         """Input channels that one filter reads."""
         raise NotImplementedError
+
+
+def _zero_row(node: Node, context: LowerContext) -> Value:
+    """As many zero points as padding needs: a row above and below, a pixel beside, or none."""
+    source = node.input(0)
+    vertical, horizontal = convolution_windows(node)
+    if vertical.is_padded:
+        return context.filled_row(source.zero_point, source.row_bytes)
+    if horizontal.is_padded:
+        return context.filled_row(source.zero_point, source.channels)
+    return Ref("NULL")
 
 
 def convolution_windows(node: Node) -> tuple[Window, Window]:

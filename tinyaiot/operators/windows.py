@@ -56,6 +56,11 @@ class Window:
         last = (self.out_size - 1) * self.stride - self.pad_before + self.reach
         return max(last - self.size, 0)
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether any tap reads padding."""
+        return self.pad_before > 0 or self.pad_after > 0
+
     def rows(self, out: Rows) -> Rows:
         """Input rows that the output rows ``out`` read: the first to the last, if any."""
         read = [

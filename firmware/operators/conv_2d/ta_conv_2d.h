@@ -22,7 +22,8 @@ struct ta_conv_2d {
     ta_source in;
     ta_sink out;
     void *scratch;          /* kernel_h row pointers, then the kernel's own */
-    const int8_t *zero_row; /* in_width x in_channels zero points of the input */
+    const int8_t *zero_row; /* zero points of the input: a row of them where there is padding
+                             * above or below, a pixel where only beside, else NULL */
     const int8_t *weights;  /* [out_channels][kernel_h][kernel_w][filter_channels] */
     const int32_t *bias;    /* [out_channels], the input's zero point folded in */
     ta_requant requant;
