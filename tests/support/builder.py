@@ -35,6 +35,11 @@ class ModelBuilder:
         self._buffers = [schema.BufferT()]
         self._codes: list[int] = []
 
+    @property
+    def input_indices(self) -> list[int]:
+        """The model's inputs."""
+        return list(self._graph.inputs)
+
     def input(
         self,
         shape: Sequence[int],

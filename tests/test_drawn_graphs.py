@@ -1,0 +1,53 @@
+"""Whole drawn models: TFLM = numpy meaning = generated C under sanitizers, in every tensor.
+
+``--drawn N`` draws N models at random instead of the fixed ones.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, assume, event, given, note, seed, settings
+
+from tests.support import differential, graphs
+from tinyaiot import oracle
+from tinyaiot.errors import UnsupportedModelError
+from tinyaiot.frontends import tflite
+from tinyaiot.operators import operators
+
+_PARTS = 4
+_FIXED = 100
+
+
+@pytest.mark.parametrize("part", range(_PARTS))
+def test_drawn_models_equal_tflm(part: int, request: pytest.FixtureRequest) -> None:
+    wanted = request.config.getoption("--drawn")
+
+    @settings(
+        deadline=None,
+        database=None,
+        max_examples=(wanted or _FIXED) // _PARTS,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(graphs.models())
+    def check(model: graphs.DrawnModel) -> None:
+        note(model.description)
+        check_model(model)
+
+    (check if wanted else seed(part)(check))()
+
+
+def check_model(model: graphs.DrawnModel) -> None:
+    """Compares a drawn model's tensors; drops one that breaks rules or that TFLM refuses."""
+    try:
+        graph = tflite.read(model.data, "m")
+        oracle.run(model.data, graph, model.inputs)
+    except UnsupportedModelError as error:
+        event(f"dropped: {error.details[0] if error.details else error.what}")
+        assume(False)
+    differential.check(model.data, model.inputs)
+
+
+def test_every_operator_is_drawn() -> None:
+    """DEQUANTIZE is drawn at the model's outputs."""
+    assert {*graphs.DRAWERS, "DEQUANTIZE"} >= set(operators())
