@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,14 +50,14 @@ def shapes(draw_from: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def model(
-    op: str,
+    ops: Sequence[str],
     pair: tuple[tuple[int, ...], tuple[int, ...]],
     scale: tuple[float, float, float],
     zero: tuple[int, int, int],
-    activation: int,
-    constants: dict[int, np.ndarray],
+    activation: int = 0,
+    constants: Mapping[int, np.ndarray] = MappingProxyType({}),
 ) -> bytes:
-    """One operator on two operands, those of ``constants`` in the file."""
+    """Operators that all read the same two operands, those of ``constants`` in the file."""
     b = ModelBuilder("m")
     operands = [
         b.constant(constants[k], [scale[k]], [zero[k]])
@@ -62,62 +65,74 @@ def model(
         else b.input(pair[k], scale[k], zero[k])
         for k in (0, 1)
     ]
-    y = b.tensor(np.broadcast_shapes(*pair), scale[2], zero[2])
-    fused = {"fusedActivationFunction": activation} if op in _FUSING else {}
-    b.op(op, operands, [y], **fused)
-    return b.build([y])
+    outputs = []
+    for op in ops:
+        y = b.tensor(np.broadcast_shapes(*pair), scale[2], zero[2])
+        fused = {"fusedActivationFunction": activation} if op in _FUSING else {}
+        b.op(op, operands, [y], **fused)
+        outputs.append(y)
+    return b.build(outputs)
 
 
-@pytest.mark.parametrize("op", _OPERATORS)
-def test_broadcasts_equal_tflm(op: str) -> None:
-    @_CASES
-    @given(
-        shapes(),
-        scales(),
-        st.tuples(*[draw.zero_points] * 3),
-        draw.activations,
-        st.sampled_from((None, None, 0, 1)),
-        draw.seeds,
-    )
-    def check(pair, scale, zero, activation, constant, seed) -> None:
-        rng = np.random.default_rng(seed)
-        values = [draw.int8_values(rng, shape) for shape in pair]
-        constants = {} if constant is None else {constant: values[constant]}
-        data = model(op, pair, scale, zero, activation, constants)
-        differential.check(data, [v for k, v in enumerate(values) if k not in constants])
-
-    check()
+_zeros = st.tuples(draw.zero_points, draw.zero_points, draw.zero_points)
 
 
-@pytest.mark.parametrize("op", _OPERATORS)
-def test_all_pairs_equal_tflm(op: str) -> None:
-    """All 65,536 pairs of values, in numpy; the C is checked on drawn ones above."""
-    every = np.arange(-128, 128).astype(np.int8)
-    pair = ((256, 1), (1, 256))
-    values = [every.reshape(shape) for shape in pair]
-
-    @_CASES
-    @given(scales(), st.tuples(*[draw.zero_points] * 3), draw.activations)
-    def check(scale, zero, activation) -> None:
-        data = model(op, pair, scale, zero, activation, {})
-        graph = tflite.read(data, "m")
-        differential.check_numpy(graph, oracle.run(data, graph, values))
-
-    check()
+@_CASES
+@given(
+    shapes(), scales(), _zeros, draw.activations, st.sampled_from((None, None, 0, 1)), draw.seeds
+)
+def test_broadcasts_equal_tflm(pair, scale, zero, activation, constant, seed) -> None:
+    rng = np.random.default_rng(seed)
+    values = [draw.int8_values(rng, shape) for shape in pair]
+    constants = {} if constant is None else {constant: values[constant]}
+    data = model(_OPERATORS, pair, scale, zero, activation, constants)
+    differential.check(data, [v for k, v in enumerate(values) if k not in constants])
 
 
-@pytest.mark.parametrize("op", _OPERATORS)
-def test_all_pairs_equal_tflm_in_c(op: str) -> None:
-    every = np.arange(-128, 128).astype(np.int8)
-    data = model(op, ((256, 1), (1, 256)), (0.03, 0.02, 0.05), (3, -7, -20), 0, {})
-    differential.check(data, [every.reshape(256, 1), every.reshape(1, 256)])
+_EVERY_PAIR = ((256, 1), (1, 256))
+_EVERY = [np.arange(-128, 128).astype(np.int8).reshape(shape) for shape in _EVERY_PAIR]
+
+
+@_CASES
+@given(scales(), _zeros, draw.activations)
+def test_all_pairs_equal_tflm(scale, zero, activation) -> None:
+    data = model(_OPERATORS, _EVERY_PAIR, scale, zero, activation)
+    graph = tflite.read(data, "m")
+    differential.check_numpy(graph, oracle.run(data, graph, _EVERY))
+
+
+@pytest.mark.parametrize("activation", [0, 1])
+def test_all_pairs_equal_tflm_in_c(activation: int) -> None:
+    data = model(_OPERATORS, _EVERY_PAIR, (0.03, 0.02, 0.05), (3, -7, -20), activation)
+    differential.check(data, _EVERY)
+
+
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+@pytest.mark.parametrize(
+    ("scale", "zero", "activation", "kernel"),
+    [
+        ((0.0394, 0.1042, 0.0509), (-128, 4, -128), 1, "affine"),
+        # Every odd sum is a tie, which goes away from zero on both sides.
+        ((1.0, 1.0, 2.0), (0, 0, 0), 0, "affine"),
+        ((0.0394, 0.1042, 0.0509), (-128, 4, 0), 1, "s8_c"),
+    ],
+)
+def test_sums_take_their_affine_form_where_they_have_one(
+    op, scale, zero, activation, kernel
+) -> None:
+    shape = (1, 257, 1, 261)
+    rng = np.random.default_rng(7)
+    data = model([op], (shape, shape), scale, zero, activation)
+    node = tflite.read(data, "m").nodes[0]
+    assert kernel in operator_of(node).kernel(node, differential.HOST).function
+    differential.check(data, [draw.int8_values(rng, shape) for _ in range(2)])
 
 
 @settings(_CASES, max_examples=60)
 @given(shapes(), st.data())
 def test_input_rows_are_exact(pair, data) -> None:
     """Changing what input_rows leaves out changes nothing; the ends of what it has matter."""
-    graph = tflite.read(model("MAXIMUM", pair, (1.0,) * 3, (0,) * 3, 0, {}), "m")
+    graph = tflite.read(model(["MAXIMUM"], pair, (1.0,) * 3, (0,) * 3), "m")
     node = graph.nodes[0]
     operator = operator_of(node)
     start = data.draw(st.integers(0, node.output.height - 1))
@@ -145,7 +160,7 @@ def test_input_rows_are_exact(pair, data) -> None:
     ],
 )
 def test_only_operands_that_lie_like_the_output_are_overwritten(pair, in_place) -> None:
-    node = tflite.read(model("ADD", pair, (1.0,) * 3, (0,) * 3, 0, {}), "m").nodes[0]
+    node = tflite.read(model(["ADD"], pair, (1.0,) * 3, (0,) * 3), "m").nodes[0]
     assert operator_of(node).in_place(node) == in_place
 
 

@@ -59,9 +59,9 @@ class Relu(_Unary):
     rules = (*_COMMON, scale_stays_in_int32)
 
     def function(self, node: Node, x: IntArray) -> IntArray:
-        zero_point = node.output.zero_point
-        scaled = rescale(x - node.input(0).zero_point, scale_ratio(node)) + zero_point
-        return np.maximum(scaled, zero_point)
+        scaled = rescale(x - node.input(0).zero_point, scale_ratio(node))
+        positive: IntArray = np.maximum(scaled, 0)
+        return positive + node.output.zero_point
 
 
 class Relu6(_Unary):

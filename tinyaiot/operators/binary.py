@@ -14,6 +14,7 @@ from tflite.SubOptions import SubOptions
 from tinyaiot.csource import Call, Lowered, Ref, Value
 from tinyaiot.fixed_point import IntArray, Multiplier, requantize
 from tinyaiot.graph import DType, Node, Tensor
+from tinyaiot.operators.affine import Affine, affine_form
 from tinyaiot.operators.base import AnyArray, Kernel, LowerContext, Operator, Rows
 from tinyaiot.operators.broadcast import Broadcast, shapes_broadcast
 from tinyaiot.operators.common import Activation, activation_clamps, clamp_range
@@ -94,9 +95,14 @@ class Binary(Operator[BinaryAttributes]):
         low, high = clamp_range(node.attributes.activation, node.output)
         return [np.clip(self.combine(node, a, b), low, high).astype(np.int8)]
 
+    def constants(self, node: Node, kernel: Kernel) -> tuple[Value, Value, Value]:
+        """The ``ta_multiplier`` of a, of b and of the whole, as ``kernel`` reads them."""
+        rescaling = self.rescaling(node)
+        return _multiplier(rescaling.a), _multiplier(rescaling.b), _multiplier(rescaling.output)
+
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         kernel = self.kernel(node, context.core)
-        rescaling = self.rescaling(node)
+        constants = self.constants(node, kernel)
         low, high = clamp_range(node.attributes.activation, node.output)
         spread = [Broadcast.of(node.input(k), node.output) for k in (0, 1)]
         call = Call(
@@ -104,10 +110,10 @@ class Binary(Operator[BinaryAttributes]):
             struct_type="ta_binary",
             fields={
                 "kernel": Ref(kernel.function),
-                "a": _operand(node.input(0), spread[0], rescaling.a, context),
-                "b": _operand(node.input(1), spread[1], rescaling.b, context),
+                "a": _operand(node.input(0), spread[0], constants[0], context),
+                "b": _operand(node.input(1), spread[1], constants[1], context),
                 "out": context.sink(node.output),
-                "multiplier": _multiplier(rescaling.output),
+                "multiplier": constants[2],
                 "width": node.output.width,
                 "channels": node.output.channels,
                 "zero_point": node.output.zero_point,
@@ -119,16 +125,14 @@ class Binary(Operator[BinaryAttributes]):
         return Lowered((call,), (), ("binary/ta_binary.c", kernel.source))
 
 
-def _operand(
-    tensor: Tensor, spread: Broadcast, multiplier: Multiplier, context: LowerContext
-) -> Value:
+def _operand(tensor: Tensor, spread: Broadcast, multiplier: Value, context: LowerContext) -> Value:
     return {
         "rows": context.source(tensor),
         "repeat": spread.repeat,
         "pixel_step": spread.pixel_step,
         "channel_step": spread.channel_step,
         "zero_point": tensor.zero_point,
-        "multiplier": _multiplier(multiplier),
+        "multiplier": multiplier,
     }
 
 
@@ -140,12 +144,29 @@ def _kernel(function: str) -> tuple[Kernel, ...]:
     return (Kernel(function, f"binary/{function}.c"),)
 
 
+_AFFINE_KERNEL = Kernel(
+    "ta_add_s8_affine_c",
+    "binary/ta_add_s8_affine_c.c",
+    applies=lambda node, core: _affine_form(node) is not None,
+)
+
+
+def _affine_form(node: Node) -> Affine | None:
+    """The affine form of an ADD or SUB whose outputs are clamped to no less than int8."""
+    if clamp_range(node.attributes.activation, node.output) != (-128, 127):
+        return None
+    every = np.arange(-128, 128).astype(np.int8)
+    (outputs,) = _binary(node).evaluate(node, [every[:, None], every[None, :]])
+    a, b, output = node.input(0).scale, node.input(1).scale, node.output.scale
+    return affine_form(outputs.tobytes(), a / output, (-b if node.op == "SUB" else b) / output)
+
+
 class Add(Binary):
     """TFLM's reference_integer_ops::Add."""
 
     name = "ADD"
     rules = (operands_are_int8, shapes_broadcast, activation_clamps, sum_is_scaled_down)
-    kernels = _kernel("ta_add_s8_c")
+    kernels = (_AFFINE_KERNEL, *_kernel("ta_add_s8_c"))
 
     def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> BinaryAttributes:
         return _fused_activation(AddOptions(), options)
@@ -164,12 +185,22 @@ class Add(Binary):
         total = _addend(a, rescaling.a, node.input(0)) + _addend(b, rescaling.b, node.input(1))
         return _rescaled(total, rescaling.output, node.output)
 
+    def constants(self, node: Node, kernel: Kernel) -> tuple[Value, Value, Value]:
+        form = _affine_form(node)
+        if kernel is not _AFFINE_KERNEL or form is None:
+            return super().constants(node, kernel)
+        return (
+            {"mantissa": form.a_weight, "right_shift": 0},
+            {"mantissa": form.b_weight, "right_shift": 0},
+            {"mantissa": form.bias, "right_shift": form.right_shift},
+        )
+
 
 class Sub(Add):
     """TFLM's reference_ops::Sub: as ADD, but its multipliers come from float32 divisions."""
 
     name = "SUB"
-    kernels = _kernel("ta_sub_s8_c")
+    kernels = (_AFFINE_KERNEL, *_kernel("ta_sub_s8_c"))
 
     def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> BinaryAttributes:
         return _fused_activation(SubOptions(), options)

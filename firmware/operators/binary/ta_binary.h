@@ -57,6 +57,11 @@ ta_binary_kernel ta_add_s8_c;
 /* As ta_add_s8_c, less b. */
 ta_binary_kernel ta_sub_s8_c;
 
+/* Either of them where this is the same for all pairs, in mantissas of any int32:
+ * saturate((a.multiplier.mantissa * a + b.multiplier.mantissa * b + multiplier.mantissa)
+ *          >> multiplier.right_shift). */
+ta_binary_kernel ta_add_s8_affine_c;
+
 /* clamp(zp + multiplier * (a - a.zp) * (b - b.zp)), the multiplier below 2^14. */
 ta_binary_kernel ta_mul_s8_c;
 
