@@ -36,13 +36,13 @@ static void copy_item(int8_t *out, const int8_t *in, int32_t bytes)
 /* from: the place of the row's first item. */
 static void copy_row(const ta_strided_copy *op, place from, int8_t *out)
 {
-    const ta_copy_loop *blocks = &op->blocks;
-    const ta_copy_loop *items = &op->items;
-    for (int32_t b = 0; b < blocks->count; ++b) {
-        for (int32_t k = 0; k < items->count; ++k) {
-            const int32_t row = from.row + b * blocks->row_step + k * items->row_step;
-            const int32_t byte = from.byte + b * blocks->byte_step + k * items->byte_step;
-            copy_item(out + b * blocks->out_step + k * items->out_step,
+    const ta_copy_loop blocks = op->blocks;
+    const ta_copy_loop items = op->items;
+    for (int32_t b = 0; b < blocks.count; ++b) {
+        for (int32_t k = 0; k < items.count; ++k) {
+            const int32_t row = from.row + b * blocks.row_step + k * items.row_step;
+            const int32_t byte = from.byte + b * blocks.byte_step + k * items.byte_step;
+            copy_item(out + b * blocks.out_step + k * items.out_step,
                       ta_source_row(&op->in, row) + byte, op->item_bytes);
         }
     }
