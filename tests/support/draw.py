@@ -1,4 +1,4 @@
-"""Strategies that several tests draw tensors from: shapes are each test's own."""
+"""Strategies that several tests draw tensors from, and the checks of what they drew."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import differential
+from tinyaiot import oracle
+from tinyaiot.frontends import tflite
+
 AnyArray = npt.NDArray[Any]
+Case = tuple[bytes, AnyArray]  # a model of one input, and that input
 
 # Ends, middle and anything between.
 zero_points = st.one_of(st.sampled_from((-128, -127, -1, 0, 1, 127)), st.integers(-128, 127))
@@ -68,3 +74,28 @@ def filters(
     return Filters(
         weights, None if bias is None else bias.astype(np.int32), scales, in_scale, out_scale
     )
+
+
+def check_numpy(cases: st.SearchStrategy[Case], max_examples: int) -> None:
+    """Asserts that numpy's meaning of the drawn models is TFLM's."""
+
+    @settings(deadline=None, max_examples=max_examples, derandomize=True)
+    @given(cases)
+    def check(case: Case) -> None:
+        model, x = case
+        graph = tflite.read(model, "m")
+        differential.check_numpy(graph, oracle.run(model, graph, [x]))
+
+    check()
+
+
+def check_c(cases: st.SearchStrategy[Case], max_examples: int) -> None:
+    """Asserts that generated C, too, computes what TFLM does."""
+
+    @settings(deadline=None, max_examples=max_examples, derandomize=True)
+    @given(cases)
+    def check(case: Case) -> None:
+        model, x = case
+        differential.check(model, [x])
+
+    check()
