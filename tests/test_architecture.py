@@ -23,7 +23,7 @@ LAYERS = (
     ("codegen",),
     ("build",),
     ("devices",),
-    ("measure", "documents", "pipeline"),
+    ("classify", "measure", "documents", "pipeline"),
     ("report",),
     ("cli", "__main__"),
 )

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 import click
 
 from tinyaiot import __version__, pipeline
-from tinyaiot.boards import board_by_id, board_ids
+from tinyaiot.boards import Board, board_by_id, board_ids
+from tinyaiot.build import Image
+from tinyaiot.devices.link import Device
 from tinyaiot.documents import analysis_document, board_document
 from tinyaiot.errors import TinyaiotError
 from tinyaiot.files import write_file, write_json
@@ -81,6 +83,7 @@ def _verbosity(command: Command) -> Command:
 _model = click.argument("model", type=_PATH)
 _optional_board = click.option("--board", metavar="ID", help="A board of `tinyaiot boards`.")
 _board = click.option("--board", metavar="ID", required=True, help="A board of `tinyaiot boards`.")
+_project = click.argument("project", type=_PATH, metavar="DIR")
 _json = click.option(
     "--json", "json_file", type=_PATH, metavar="FILE", help="Write the results as JSON too."
 )
@@ -162,6 +165,38 @@ def generate(
 
 
 @cli.command()
+@_project
+@_verbosity
+def build(project: Path, quiet: bool, verbose: bool) -> None:
+    """Compile a generated project, and show what lies in its flash and RAM.
+
+    \b
+    Example: tinyaiot build firmware/
+    """
+    report = Report(quiet, verbose)
+    _build(report, project)
+
+
+@cli.command()
+@_project
+@_verbosity
+def flash(project: Path, quiet: bool, verbose: bool) -> None:
+    """Compile a project, put it on its board, and ask the board what it runs.
+
+    An emulated board is started with the image in its flash, asked, and ended: nothing of it
+    stays. Use `tinyaiot measure` for what the model does there.
+
+    \b
+    Example: tinyaiot flash firmware/
+    """
+    report = Report(quiet, verbose)
+    image, target = _build(report, project)
+    with report.step(f"starting {target.id}", "started"), pipeline.start(image, target) as board:
+        identity = Device(board.link).identify()
+    report.identity(identity)
+
+
+@cli.command()
 @click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write them as JSON too.")
 def boards(json_file: Path | None) -> None:
     """List the boards that can be named with --board.
@@ -173,3 +208,11 @@ def boards(json_file: Path | None) -> None:
     Report().boards(found)
     if json_file is not None:
         write_json(json_file, {"boards": [board_document(board) for board in found]})
+
+
+def _build(report: Report, project: Path) -> tuple[Image, Board]:
+    board = pipeline.board_of(project)
+    with report.step(f"building {project}", "built"):
+        image = pipeline.build(project, board)
+    report.image(image, board)
+    return image, board

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tinyaiot.boards import Board
+from tinyaiot.boards import Board, board_by_id
+from tinyaiot.build import Image, read_manifest
+from tinyaiot.build import build as build_project
 from tinyaiot.codegen.model import model_sources
 from tinyaiot.codegen.project import Sources, generate_project
 from tinyaiot.cores import core_by_id
+from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.frontends import Model, load
 from tinyaiot.plan import Memory, Plan
@@ -73,6 +76,21 @@ def generate(models: Sequence[Model], plans: Sequence[Plan], board: Board) -> So
         ],
         board,
     )
+
+
+def board_of(project: Path) -> Board:
+    """The board that a generated project is for; raises UsageError if it is none."""
+    return board_by_id(read_manifest(project)["board"])
+
+
+def build(project: Path, board: Board) -> Image:
+    """Sources → Image; raises BuildError or DoesNotFitError."""
+    return build_project(project, board)
+
+
+def start(image: Image, board: Board) -> EmulatedBoard:
+    """Image → a running board with a serial link; raises DeviceError."""
+    return EmulatedBoard(board, image)
 
 
 def _refuse_weights_beyond_flash(models: Sequence[Model], board: Board) -> None:

@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tinyaiot.boards import Board
+from tinyaiot.build import Image
 from tinyaiot.codegen.project import Sources
+from tinyaiot.csource import Role
+from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.summary import ModelSummary, format_shape
@@ -122,6 +125,25 @@ class Report:
         if self.verbose:
             for path, content in sources.files.items():
                 self.line("", f"{path} {len(content):,}")
+
+    def image(self, image: Image, board: Board) -> None:
+        """What lies in the image's flash and RAM."""
+        if board.processor.arch == "host":
+            self.line("program", f"{image.elf}, its size means nothing for a board")
+            return
+        arrays = image.array_bytes
+        self.line("flash", f"{image.flash_bytes:,} of {board.flash.size_bytes:,} bytes")
+        self.line("", f"{image.weights_bytes:>11,} weights and biases")
+        self.line("", f"{arrays[Role.REQUANT]:>11,} scales of channels")
+        self.line("", f"{arrays[Role.TABLE] + arrays[Role.DATA]:>11,} tables and constants")
+        self.line("", f"{image.code_bytes:>11,} code, harness included")
+        self.line("RAM", f"{image.ram_bytes:,} bytes of .data and .bss, the arena included")
+
+    def identity(self, identity: Identity) -> None:
+        """What a board says that it runs."""
+        self.line("board", identity.board)
+        self.line("model", f"{identity.model}, image {identity.image_id}")
+        self.line("layers", f"{identity.layer_count}")
 
     def boards(self, boards: Sequence[Board]) -> None:
         """All boards, one a line."""
