@@ -1,0 +1,482 @@
+"""Image → Measurement: runs a model on a board and compares it with TFLM, bit for bit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinyaiot import oracle
+from tinyaiot.boards import Board
+from tinyaiot.build import Image, read_manifest
+from tinyaiot.codegen.model import c_identifier
+from tinyaiot.devices.emulator import EmulatedBoard
+from tinyaiot.devices.link import Device, RowsChecksum, SerialLink
+from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
+from tinyaiot.frontends import Model
+from tinyaiot.graph import Node, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import AnyArray
+from tinyaiot.oracle import Reference
+from tinyaiot.plan import Plan
+from tinyaiot.summary import summarize
+
+SCHEMA_VERSION = 1
+
+# Where nothing counts exactly, a few runs are measured and their median is reported.
+_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model in an image for a board.
+
+    Attributes:
+        plan: that the image was generated from.
+        image: built in the folder of its project.
+        port: of the board's serial link; None where the board is emulated or the host.
+    """
+
+    model: Model
+    plan: Plan
+    board: Board
+    image: Image
+    port: str | None = None
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """A node of the graph, as it ran.
+
+    Attributes:
+        name: of its first output, as in the file.
+        shape: of its first output.
+        output_bytes: of all its outputs.
+        weights_bytes: its quantized constants as in the file.
+        live_bytes: arena in use while it ran; None for what is no work at all.
+        count: of the measurement's counter; None where there is none.
+    """
+
+    index: int
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    macs: int
+    output_bytes: int
+    weights_bytes: int
+    live_bytes: int | None
+    count: int | None
+
+
+@dataclass(frozen=True)
+class TensorMeasurement:
+    """An input or output of the model; values of the input are known by their CRC-32."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+    crc32: int
+    values: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One model on one board.
+
+    Attributes:
+        feed: how the input reaches the model: "ram", whole.
+        bit_exact: whether all outputs equal the reference's; a measurement whose outputs
+            differ is an error, so True.
+        arena_bytes: input, output and scratch included.
+        ram_bytes: .data and .bss of the image, arenas included.
+        stack_bytes: most stack in use up to the end of an inference; None where unknown.
+        code_bytes: flash that is no constant array of a model.
+        lower_bound_bytes: of the arena, over all plans of the strategy's kind.
+        counter: "instructions" on an emulator, "cycles" on a chip, None where nothing counts.
+        count: per inference, of that counter.
+        latency_us: by the board's clock; None on an emulator, whose clock is not the chip's.
+    """
+
+    schema_version: int
+    model: str
+    board: str
+    feed: str
+    bit_exact: bool
+    reference: str
+    strategy: str
+    arena_bytes: int
+    ram_bytes: int
+    stack_bytes: int | None
+    flash_bytes: int
+    weights_bytes: int
+    code_bytes: int
+    macs: int
+    extra_macs: int
+    lower_bound_bytes: int
+    counter: str | None
+    count: int | None
+    latency_us: int | None
+    inputs: tuple[TensorMeasurement, ...]
+    outputs: tuple[TensorMeasurement, ...]
+    layers: tuple[LayerMeasurement, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The measurement as numbers, texts, lists and dictionaries."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class LayerValidation:
+    """A node whose outputs equal the reference's; ``elements`` is 0 for what is no work."""
+
+    index: int
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    elements: int
+
+
+@dataclass(frozen=True)
+class Validation:
+    """All layers of a model on one board, equal to the reference bit for bit."""
+
+    schema_version: int
+    model: str
+    board: str
+    bit_exact: bool
+    reference: str
+    layers: tuple[LayerValidation, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The validation as numbers, texts, lists and dictionaries."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What an inference took; ``by_layer`` by node index, a node without work absent."""
+
+    counter: str | None = None
+    total: int | None = None
+    by_layer: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    latency_us: int | None = None
+
+
+@dataclass(frozen=True)
+class _RunningBoard:
+    device: Device
+    emulated: EmulatedBoard | None
+
+
+@contextlib.contextmanager
+def open_device(deployment: Deployment) -> Iterator[Device]:
+    """The running board with the model selected; for any number of inferences.
+
+    Raises:
+        DeviceError: the board does not start or answer, or runs another image.
+    """
+    with _running(deployment) as board:
+        yield board.device
+
+
+def measure(deployment: Deployment, inputs: Sequence[AnyArray]) -> Measurement:
+    """Runs the model on the board, compares its outputs with TFLM's, and counts.
+
+    Args:
+        inputs: one array for each input, of its dtype and shape.
+
+    Raises:
+        UsageError: the inputs do not match the model.
+        DeviceError: the board does not start or answer, or runs another image.
+        OutputsDifferError: an output is not TFLM's; names the first layer that differs.
+    """
+    reference = oracle.run(deployment.model.data, deployment.model.graph, inputs)
+    with _running(deployment) as board:
+        board.device.load(inputs)
+        board.device.run()
+        outputs = _shaped_outputs(deployment, board.device)
+        stack = board.device.stack()
+        if not all(map(_same_bits, outputs, reference.outputs)):
+            _raise_difference(deployment, board.device, reference)
+        counts = _count(deployment, board)
+    return _measurement(
+        deployment, inputs, outputs, None if stack is None else stack.used_bytes, counts
+    )
+
+
+def validate(deployment: Deployment, inputs: Sequence[AnyArray]) -> Validation:
+    """Runs the model on the board and compares every layer's outputs with TFLM's.
+
+    Raises:
+        UsageError: the inputs do not match the model.
+        DeviceError: the board does not start or answer, or runs another image.
+        OutputsDifferError: a layer's output is not TFLM's; names the first, lists all.
+    """
+    graph = deployment.model.graph
+    reference = oracle.run(deployment.model.data, graph, inputs)
+    with _running(deployment) as board:
+        board.device.load(inputs)
+        checksums = board.device.validate()
+        outputs = _shaped_outputs(deployment, board.device)
+        if _differing(deployment, checksums, reference) or not all(
+            map(_same_bits, outputs, reference.outputs)
+        ):
+            _raise_difference(deployment, board.device, reference)
+    _require_all_rows(deployment, checksums)
+    return Validation(
+        schema_version=SCHEMA_VERSION,
+        model=graph.name,
+        board=deployment.board.id,
+        bit_exact=True,
+        reference=_reference_name(),
+        layers=tuple(
+            LayerValidation(
+                node.index,
+                node.output.name,
+                node.op,
+                node.output.shape,
+                0 if operator_of(node).is_alias(node) else sum(t.size for t in node.outputs),
+            )
+            for node in graph.nodes
+        ),
+    )
+
+
+@contextlib.contextmanager
+def _running(deployment: Deployment) -> Iterator[_RunningBoard]:
+    with contextlib.ExitStack() as stack:
+        if deployment.port is not None:
+            device = stack.enter_context(Device(SerialLink(deployment.port)))
+            board = _RunningBoard(device, None)
+        else:
+            emulated = stack.enter_context(EmulatedBoard(deployment.board, deployment.image))
+            board = _RunningBoard(Device(emulated.link), emulated)
+        board.device.expect(_manifest(deployment)["image_id"])
+        yield board
+
+
+def _manifest(deployment: Deployment) -> dict[str, Any]:
+    """What the project says of the deployment's model."""
+    name = c_identifier(deployment.model.name)
+    models = read_manifest(deployment.image.elf.parent)["models"]
+    found: list[dict[str, Any]] = [model for model in models if model["name"] == name]
+    if not found:
+        raise UsageError(
+            f"the image in {deployment.image.elf.parent} has no model {name!r}",
+            "generate the project again",
+        )
+    return found[0]
+
+
+def _shaped_outputs(deployment: Deployment, device: Device) -> tuple[AnyArray, ...]:
+    tensors = deployment.model.graph.outputs
+    return tuple(
+        values.reshape(tensor.shape)
+        for values, tensor in zip(device.outputs(), tensors, strict=True)
+    )
+
+
+def _count(deployment: Deployment, board: _RunningBoard) -> _Counts:
+    if board.emulated is not None and deployment.board.emulator is not None:
+        return _instructions(board.device, board.emulated)
+    runs = [board.device.run() for _ in range(_RUNS)]
+    latencies = [run.microseconds for run in runs if run.microseconds is not None]
+    latency_us = _median(latencies) if latencies else None
+    cycles = [run.cycles for run in runs if run.cycles is not None]
+    if not cycles:
+        return _Counts(latency_us=latency_us)
+    by_layer: dict[int, int] = {}
+    for part in board.device.layer_cycles():
+        by_layer[part.layer] = by_layer.get(part.layer, 0) + part.cycles
+    return _Counts("cycles", _median(cycles), by_layer, latency_us)
+
+
+def _median(values: Sequence[int]) -> int:
+    return sorted(values)[len(values) // 2]
+
+
+def _instructions(device: Device, emulated: EmulatedBoard) -> _Counts:
+    """Of an inference, which the emulator counts exactly: two have to be the same."""
+    device.run()
+    first = emulated.counts()[-1]
+    device.run()
+    second = emulated.counts()[-1]
+    if first != second:
+        raise DeviceError(
+            f"two runs took {first.total} and {second.total} instructions",
+            "the emulator did not count exactly: check its version",
+        )
+    return _Counts("instructions", first.total, first.by_layer)
+
+
+def _measurement(
+    deployment: Deployment,
+    inputs: Sequence[AnyArray],
+    outputs: Sequence[AnyArray],
+    stack_bytes: int | None,
+    counts: _Counts,
+) -> Measurement:
+    graph, plan, image = deployment.model.graph, deployment.plan, deployment.image
+    arenas = _manifest(deployment)["arenas"].values()
+    layers = _layers(deployment, counts)
+    return Measurement(
+        schema_version=SCHEMA_VERSION,
+        model=graph.name,
+        board=deployment.board.id,
+        feed="ram",
+        bit_exact=True,
+        reference=_reference_name(),
+        strategy=plan.strategy,
+        arena_bytes=sum(image.arena_bytes[symbol] for symbol in arenas),
+        ram_bytes=image.ram_bytes,
+        stack_bytes=stack_bytes,
+        flash_bytes=image.flash_bytes,
+        weights_bytes=image.weights_bytes,
+        code_bytes=image.code_bytes,
+        macs=sum(layer.macs for layer in layers),
+        extra_macs=plan.extra_macs,
+        lower_bound_bytes=plan.lower_bound_bytes,
+        counter=counts.counter,
+        count=counts.total,
+        latency_us=counts.latency_us,
+        inputs=tuple(
+            _tensor(t, x, with_values=False) for t, x in zip(graph.inputs, inputs, strict=True)
+        ),
+        outputs=tuple(
+            _tensor(t, y, with_values=True) for t, y in zip(graph.outputs, outputs, strict=True)
+        ),
+        layers=layers,
+    )
+
+
+def _layers(deployment: Deployment, counts: _Counts) -> tuple[LayerMeasurement, ...]:
+    graph = deployment.model.graph
+    live = deployment.plan.live_bytes
+    return tuple(
+        LayerMeasurement(
+            index=layer.index,
+            name=layer.name,
+            op=layer.op,
+            shape=layer.shape,
+            macs=layer.macs,
+            output_bytes=sum(t.nbytes for t in graph.nodes[layer.index].outputs),
+            weights_bytes=layer.weights_bytes,
+            live_bytes=live.get(layer.index),
+            count=None if counts.counter is None else counts.by_layer.get(layer.index, 0),
+        )
+        for layer in summarize(graph).layers
+    )
+
+
+def _tensor(tensor: Tensor, values: AnyArray, *, with_values: bool) -> TensorMeasurement:
+    quantized = tensor.quantization is not None
+    return TensorMeasurement(
+        name=tensor.name,
+        shape=tensor.shape,
+        dtype=tensor.dtype.value,
+        scale=tensor.scale if quantized else None,
+        zero_point=tensor.zero_point if quantized else None,
+        crc32=zlib.crc32(np.ascontiguousarray(values).tobytes()),
+        values=tuple(values.reshape(-1).tolist()) if with_values else None,
+    )
+
+
+def _reference_name() -> str:
+    return f"tflite-micro {importlib.metadata.version('tflite-micro')}"
+
+
+def _same_bits(a: AnyArray, b: AnyArray) -> bool:
+    return np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
+
+
+def _rows(values: AnyArray, tensor: Tensor, y_start: int, y_stop: int) -> bytes:
+    data = np.ascontiguousarray(values).tobytes()
+    return data[y_start * tensor.row_bytes : y_stop * tensor.row_bytes]
+
+
+def _differing(
+    deployment: Deployment, checksums: Sequence[RowsChecksum], reference: Reference
+) -> list[RowsChecksum]:
+    """The rows that are not the reference's, in the order in which they were made."""
+
+    def expected(rows: RowsChecksum) -> int:
+        tensor = _tensor_of(deployment, rows.layer, rows.output)
+        values = reference.tensors[tensor.index]
+        return zlib.crc32(_rows(values, tensor, rows.y_start, rows.y_stop))
+
+    return [rows for rows in checksums if rows.crc != expected(rows)]
+
+
+def _tensor_of(deployment: Deployment, layer: int, output: int) -> Tensor:
+    return deployment.model.graph.nodes[layer].outputs[output]
+
+
+def _require_all_rows(deployment: Deployment, checksums: Sequence[RowsChecksum]) -> None:
+    """Raises where some rows were never shown: what was not seen has not been compared."""
+    for node in deployment.model.graph.nodes:
+        if operator_of(node).is_alias(node):
+            continue
+        for k, tensor in enumerate(node.outputs):
+            seen = {
+                y
+                for rows in checksums
+                if (rows.layer, rows.output) == (node.index, k)
+                for y in range(rows.y_start, rows.y_stop)
+            }
+            if seen != set(range(tensor.height)):
+                raise OutputsDifferError(
+                    f"{_label(node)} showed {len(seen)} of its {tensor.height} rows",
+                    "this is a bug of tinyaiot: the generated code must show every row",
+                )
+
+
+def _raise_difference(deployment: Deployment, device: Device, reference: Reference) -> None:
+    """Finds where the board leaves the reference, and raises OutputsDifferError."""
+    graph = deployment.model.graph
+    differing = _differing(deployment, device.validate(), reference)
+    if not differing:
+        raise OutputsDifferError(
+            f"the outputs of {graph.name} on {deployment.board.id} are not TFLM's, though those "
+            "of every layer are",
+            "an output was overwritten after its layer, or the runs differ: check the plan",
+        )
+    first = differing[0]
+    tensor = _tensor_of(deployment, first.layer, first.output)
+    dumped = device.dump(first.layer, first.output)
+    where = _first_element(tensor, reference.tensors[tensor.index], dumped)
+    names = dict.fromkeys(_label(graph.nodes[rows.layer]) for rows in differing)
+    raise OutputsDifferError(
+        f"{_label(graph.nodes[first.layer])} on {deployment.board.id} is not TFLM's: {where}",
+        "the layers before it are exact; if the model is unchanged, this is a bug of tinyaiot",
+        (f"layers that differ: {', '.join(names)}",),
+    )
+
+
+def _label(node: Node) -> str:
+    return f"layer {node.index} {node.op}"
+
+
+def _first_element(tensor: Tensor, expected: AnyArray, rows: Mapping[int, bytes]) -> str:
+    """The first element of the dumped rows that is not as expected, in words."""
+    dtype = tensor.dtype.numpy
+    for y in sorted(rows):
+        wanted = np.frombuffer(_rows(expected, tensor, y, y + 1), dtype)
+        found = np.frombuffer(rows[y], dtype)
+        wrong = np.flatnonzero(
+            wanted.view(np.uint8).reshape(len(wanted), -1)
+            != found.view(np.uint8).reshape(len(wanted), -1)
+        )
+        if len(wrong):
+            k = int(wrong[0]) // dtype.itemsize
+            flat = y * len(wanted) + k
+            index = tuple(int(i) for i in np.unravel_index(flat, tensor.shape or (1,)))
+            return f"element {list(index)} of {tensor.name!r} is {found[k]}, not {wanted[k]}"
+    return "but not in a second run: the board computes something else each time"
