@@ -32,6 +32,8 @@ from tinyaiot.operators.lookup import (
 
 # LOGISTIC and TANH compute on int32 with this many integer bits.
 _INTEGER_BITS = 4
+# Beyond, TFLM's own preparation shifts by more bits than its integers have.
+_SCALE_STOP = 2.0**24
 _INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
 
 
@@ -127,8 +129,8 @@ class LeakyRelu(Lookup[LeakyReluAttributes]):
 
 
 def hard_swish_scales_down(node: Node) -> bool:
-    """The input's scale is at most 128 times the output's, as TFLM demands."""
-    return _hard_swish_multipliers(node)[0].shift <= 0
+    """The input's scale is at most 128 times the output's, as TFLM demands, and below 2^24."""
+    return _hard_swish_multipliers(node)[0].shift <= 0 and node.input(0).scale < _SCALE_STOP
 
 
 def _hard_swish_multipliers(node: Node) -> tuple[Multiplier, Multiplier]:
@@ -198,8 +200,8 @@ def _from_real_input(node: Node, x: IntArray) -> tuple[IntArray, IntArray, IntAr
 
 
 def input_resolves(node: Node) -> bool:
-    """The input's scale is at least 2^-28."""
-    return node.input(0).scale >= 2.0 ** (_INTEGER_BITS - 32)
+    """The input's scale is at least 2^-28 and below 2^24."""
+    return 2.0 ** (_INTEGER_BITS - 32) <= node.input(0).scale < _SCALE_STOP
 
 
 def output_starts_at_zero(node: Node) -> bool:

@@ -46,6 +46,7 @@ void ta_binary_rows(const ta_binary *op, int32_t y_start, int32_t y_stop);
 /* x times a multiplier that does not shift left. */
 static inline int32_t ta_scale_down(int32_t x, ta_multiplier multiplier)
 {
+    TA_ASSERT(multiplier.right_shift >= 0);
     return ta_rounding_shift_right(ta_doubling_high_multiply(x, multiplier.mantissa),
                                    multiplier.right_shift);
 }
