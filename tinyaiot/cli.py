@@ -13,11 +13,19 @@ import click
 from tinyaiot import __version__, pipeline
 from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.build import Image
+from tinyaiot.build import build as build_project
+from tinyaiot.classify import Classification, classify
+from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
-from tinyaiot.documents import analysis_document, board_document
-from tinyaiot.errors import TinyaiotError
+from tinyaiot.documents import analysis_document, board_document, measurement_document
+from tinyaiot.errors import OutputsDifferError, TinyaiotError
 from tinyaiot.files import write_file, write_json
+from tinyaiot.frontends import load
+from tinyaiot.measure import Deployment, open_device
+from tinyaiot.measure import measure as measure_deployment
+from tinyaiot.measure import validate as validate_deployment
 from tinyaiot.report import Report
+from tinyaiot.samples import Samples, default_inputs, load_inputs, load_samples
 from tinyaiot.summary import summarize
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -84,6 +92,19 @@ _model = click.argument("model", type=_PATH)
 _optional_board = click.option("--board", metavar="ID", help="A board of `tinyaiot boards`.")
 _board = click.option("--board", metavar="ID", required=True, help="A board of `tinyaiot boards`.")
 _project = click.argument("project", type=_PATH, metavar="DIR")
+_input = click.option(
+    "--input",
+    "input_file",
+    type=_PATH,
+    metavar="X.npy",
+    help="The input, quantized if floating point; .npz for several. Default: pseudo-random.",
+)
+_work = click.option(
+    "--work", type=_PATH, metavar="DIR", help="Work folder. Default: build/MODEL-BOARD."
+)
+_port = click.option(
+    "--port", metavar="PORT", help="Serial port of a board that runs the image already."
+)
 _json = click.option(
     "--json", "json_file", type=_PATH, metavar="FILE", help="Write the results as JSON too."
 )
@@ -125,15 +146,15 @@ def analyze(
     """
     report = Report(quiet, verbose)
     target = None if board is None else board_by_id(board)
-    loaded = pipeline.read(model)
+    loaded = load(model)
     summary = summarize(loaded.graph)
     report.model(summary)
     plan = pipeline.plan_without_limits(loaded, target)
     report.layers(summary, plan)
-    report.peak(summary, plan)
+    report.needs(summary, plan)
     if target is not None:
-        plan = pipeline.plan(loaded, target)
-        report.fit(target, plan, pipeline.memories(target))
+        plan = pipeline.plan_model_on(loaded, target)
+        report.fit(summary, plan, target)
     if json_file is not None:
         write_json(json_file, analysis_document(summary, plan, target))
 
@@ -157,11 +178,95 @@ def generate(
     """
     report = Report(quiet, verbose)
     target = board_by_id(board)
-    loaded = [pipeline.read(path) for path in models]
+    loaded = [load(path) for path in models]
     plans = pipeline.plan_together(loaded, target)
     sources = pipeline.generate(loaded, plans, target)
     sources.write(output)
     report.project(output, sources)
+
+
+@cli.command()
+@_model
+@_board
+@_input
+@click.option(
+    "--samples",
+    type=_PATH,
+    metavar="X.npz",
+    help="Classify `inputs` on the board too, and compare with `labels`.",
+)
+@_work
+@_port
+@_json
+@_verbosity
+def measure(
+    model: Path,
+    board: str,
+    input_file: Path | None,
+    samples: Path | None,
+    work: Path | None,
+    port: str | None,
+    json_file: Path | None,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Deploy a model to a board, measure it there, and compare it with TFLM.
+
+    Prints the model, what it needs, each layer's cost, and RAM, stack and flash. All outputs
+    must equal TensorFlow Lite Micro's bit for bit. The work folder keeps the graph, the plan,
+    the C project and the measurement.
+
+    \b
+    Example: tinyaiot measure model.tflite --board mps2-an386 --json result.json
+    """
+    report = Report(quiet, verbose)
+    job = _job(model, board, work, port)
+    deployment = pipeline.deploy(job, report)
+    graph = deployment.model.graph
+    inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
+    loaded = None if samples is None else load_samples(samples, graph)
+    with report.step(f"running on {board}", "ran"):
+        measurement = measure_deployment(deployment, inputs)
+    report.measurement(measurement, deployment)
+    classification = None if loaded is None else _classify(report, deployment, loaded)
+    document = measurement_document(measurement, deployment.image, classification)
+    write_json(job.work / "measurement.json", document)
+    if json_file is not None:
+        write_json(json_file, document)
+
+
+@cli.command()
+@_model
+@_board
+@_input
+@_work
+@_port
+@_json
+@_verbosity
+def validate(
+    model: Path,
+    board: str,
+    input_file: Path | None,
+    work: Path | None,
+    port: str | None,
+    json_file: Path | None,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Compare every layer's output on a board with TFLM's, byte for byte.
+
+    \b
+    Example: tinyaiot validate model.tflite --board mps2-an386
+    """
+    report = Report(quiet, verbose)
+    deployment = pipeline.deploy(_job(model, board, work, port), report)
+    graph = deployment.model.graph
+    inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
+    with report.step(f"comparing on {board}", "compared"):
+        validation = validate_deployment(deployment, inputs)
+    report.validation(validation)
+    if json_file is not None:
+        write_json(json_file, validation.to_json())
 
 
 @cli.command()
@@ -191,7 +296,7 @@ def flash(project: Path, quiet: bool, verbose: bool) -> None:
     """
     report = Report(quiet, verbose)
     image, target = _build(report, project)
-    with report.step(f"starting {target.id}", "started"), pipeline.start(image, target) as board:
+    with report.step(f"starting {target.id}", "started"), EmulatedBoard(target, image) as board:
         identity = Device(board.link).identify()
     report.identity(identity)
 
@@ -213,6 +318,25 @@ def boards(json_file: Path | None) -> None:
 def _build(report: Report, project: Path) -> tuple[Image, Board]:
     board = pipeline.board_of(project)
     with report.step(f"building {project}", "built"):
-        image = pipeline.build(project, board)
+        image = build_project(project, board)
     report.image(image, board)
     return image, board
+
+
+def _job(model: Path, board: str, work: Path | None, port: str | None) -> pipeline.Job:
+    target = board_by_id(board)
+    return pipeline.Job(model, target, work or _WORK / f"{model.stem}-{board}", port)
+
+
+def _classify(report: Report, deployment: Deployment, samples: Samples) -> Classification:
+    """Raises OutputsDifferError, after the report, where any output is not the reference's."""
+    with report.progress("classifying", len(samples)) as advance, open_device(deployment) as device:
+        result = classify(device, deployment.model, samples, advance)
+    report.classification(result, deployment.board)
+    if result.first_difference is not None:
+        raise OutputsDifferError(
+            f"{result.count - result.identical} of {result.count} samples have outputs that are "
+            f"not TFLM's, the first is sample {result.first_difference}",
+            "save that sample with numpy and run: tinyaiot validate --input",
+        )
+    return result

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import cattrs
 
 from tinyaiot.boards import Board
+from tinyaiot.build import Image
+from tinyaiot.classify import Classification
 from tinyaiot.graph import Graph, Quantization, Tensor
+from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
 from tinyaiot.summary import ModelSummary
@@ -80,6 +84,17 @@ def analysis_document(summary: ModelSummary, plan: Plan, board: Board | None) ->
             }
             for layer in summary.layers
         ],
+    }
+
+
+def measurement_document(
+    measurement: Measurement, image: Image, classification: Classification | None
+) -> Document:
+    """What ``measure --json`` gives: the measurement, flash by what it is, and the samples."""
+    return {
+        **measurement.to_json(),
+        "array_bytes": {role.value: nbytes for role, nbytes in image.array_bytes.items()},
+        "samples": None if classification is None else dataclasses.asdict(classification),
     }
 
 

@@ -3,21 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from tinyaiot.boards import Board, board_by_id
-from tinyaiot.build import Image, read_manifest
-from tinyaiot.build import build as build_project
+from tinyaiot.build import Image, build, read_manifest
 from tinyaiot.codegen.model import model_sources
 from tinyaiot.codegen.project import Sources, generate_project
 from tinyaiot.cores import core_by_id
-from tinyaiot.devices.emulator import EmulatedBoard
+from tinyaiot.documents import graph_document, plan_document
 from tinyaiot.errors import DoesNotFitError
+from tinyaiot.files import write_json
 from tinyaiot.frontends import Model, load
+from tinyaiot.measure import Deployment
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
-from tinyaiot.summary import summarize
+from tinyaiot.summary import ModelSummary, summarize
+
+
+class Listener(Protocol):
+    """Who is told of each stage of the pipeline as it is reached."""
+
+    def model(self, summary: ModelSummary) -> None:
+        """The model was read."""
+
+    def fit(self, summary: ModelSummary, plan: Plan, board: Board) -> None:
+        """It was planned, and fits the board's RAM."""
+
+    def built(self, image: Image) -> None:
+        """Its firmware was built."""
+
+    def step(self, doing: str, done: str) -> AbstractContextManager[None]:
+        """Surrounds what takes long."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked for.
+
+    Attributes:
+        model: the model's file.
+        work: the folder in which every stage is written; see :func:`deploy`.
+        port: of the board's serial link; None where the board is emulated or the host.
+    """
+
+    model: Path
+    board: Board
+    work: Path
+    port: str | None = None
+
 
 # The harness's own .data and .bss in the first RAM, beside the stack; the linker checks.
 _HARNESS_RAM_BYTES = 256
@@ -31,12 +67,33 @@ def memories(board: Board) -> tuple[Memory, ...]:
     return (replace(first, capacity_bytes=first.capacity_bytes - taken), *others)
 
 
-def read(path: Path) -> Model:
-    """Model file → Graph; raises UnreadableModelError or UnsupportedModelError."""
-    return load(path)
+def deploy(job: Job, listener: Listener) -> Deployment:
+    """Model file → Graph → Plan → Sources → Image, ready for ``measure`` and ``validate``.
+
+    The work folder gets ``graph.json``, ``plan.json`` and ``project/``, each when its stage is
+    done.
+
+    Raises:
+        UnreadableModelError, UnsupportedModelError, DoesNotFitError, BuildError.
+    """
+    model = load(job.model)
+    summary = summarize(model.graph)
+    listener.model(summary)
+    write_json(job.work / "graph.json", graph_document(model.graph))
+
+    plan = plan_model_on(model, job.board)
+    listener.fit(summary, plan, job.board)
+    write_json(job.work / "plan.json", plan_document(plan))
+
+    project = job.work / "project"
+    generate([model], [plan], job.board).write(project)
+    with listener.step("building the firmware", "built"):
+        image = build(project, job.board)
+    listener.built(image)
+    return Deployment(model, plan, job.board, image, job.port)
 
 
-def plan(model: Model, board: Board) -> Plan:
+def plan_model_on(model: Model, board: Board) -> Plan:
     """Graph → Plan, within the board's memories; raises DoesNotFitError."""
     [only] = plan_together([model], board)
     return only
@@ -81,16 +138,6 @@ def generate(models: Sequence[Model], plans: Sequence[Plan], board: Board) -> So
 def board_of(project: Path) -> Board:
     """The board that a generated project is for; raises UsageError if it is none."""
     return board_by_id(read_manifest(project)["board"])
-
-
-def build(project: Path, board: Board) -> Image:
-    """Sources → Image; raises BuildError or DoesNotFitError."""
-    return build_project(project, board)
-
-
-def start(image: Image, board: Board) -> EmulatedBoard:
-    """Image → a running board with a serial link; raises DeviceError."""
-    return EmulatedBoard(board, image)
 
 
 def _refuse_weights_beyond_flash(models: Sequence[Model], board: Board) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from tinyaiot.boards import Board
 from tinyaiot.build import Image
+from tinyaiot.classify import Classification
 from tinyaiot.codegen.project import Sources
 from tinyaiot.csource import Role
 from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
-from tinyaiot.plan import Memory, Plan
+from tinyaiot.measure import Deployment, Measurement, Validation
+from tinyaiot.plan import Plan
 from tinyaiot.summary import ModelSummary, format_shape
 
 _WIDTH_WHEN_PIPED = 80
@@ -102,21 +105,26 @@ class Report:
         )
         self.table(table)
 
-    def peak(self, summary: ModelSummary, plan: Plan) -> None:
+    def needs(self, summary: ModelSummary, plan: Plan) -> None:
         """The arena, and the step that sets its size."""
+        self.line("arena", f"{plan.total_arena_bytes:,} bytes, input and output included")
+        self._peak(summary, plan)
+
+    def _peak(self, summary: ModelSummary, plan: Plan) -> None:
         worst = plan.worst_step
         layer = summary.layers[worst.node]
-        self.line("arena", f"{plan.total_arena_bytes:,} bytes, input and output included")
         self.line("worst step", f"layer {layer.index} {layer.op}, {worst.live_bytes:,} bytes live")
         self.line("lower bound", f"{plan.lower_bound_bytes:,} bytes for this kind of plan")
 
-    def fit(self, board: Board, plan: Plan, memories: Sequence[Memory]) -> None:
-        """Where the arena lies in the board's RAM."""
+    def fit(self, summary: ModelSummary, plan: Plan, board: Board) -> None:
+        """What the model needs of the board's memories, which hold it."""
         self.heading(f"{board.id}: {board.name}, {board.core}")
-        for memory in memories:
-            used = plan.arena_bytes.get(memory.name, 0)
-            if used or len(memories) == 1:
-                self.line(memory.name, f"{used:,} of {memory.capacity_bytes:,} bytes: it fits")
+        sizes = {ram.name: ram.size_bytes for ram in board.ram}
+        for memory, used in plan.arena_bytes.items():
+            self.line("arena", f"{used:,} bytes in {memory}, which has {sizes[memory]:,}: it fits")
+        self._peak(summary, plan)
+        flash = f"{summary.weights_bytes:,} bytes in flash, which has {board.flash.size_bytes:,}"
+        self.line("weights", flash)
 
     def project(self, folder: Path, sources: Sources) -> None:
         """A generated project."""
@@ -138,6 +146,68 @@ class Report:
         self.line("", f"{arrays[Role.TABLE] + arrays[Role.DATA]:>11,} tables and constants")
         self.line("", f"{image.code_bytes:>11,} code, harness included")
         self.line("RAM", f"{image.ram_bytes:,} bytes of .data and .bss, the arena included")
+
+    def built(self, image: Image) -> None:
+        """Where the firmware is."""
+        if self.verbose:
+            self.line("image", str(image.elf))
+
+    def measurement(self, measurement: Measurement, deployment: Deployment) -> None:
+        """Layer by layer, and the totals."""
+        counter = measurement.counter or "instructions"
+        table = _table("", "operator", "output", "#MACs", f"#{counter}", "#/MAC", "#live RAM")
+        for layer in measurement.layers:
+            table.add_row(
+                f"{layer.index}",
+                self._operator(layer.op, layer.name),
+                format_shape(layer.shape[1:]),
+                _count(layer.macs),
+                _count(layer.count),
+                _ratio(layer.count, layer.macs),
+                _count(layer.live_bytes),
+            )
+        table.add_section()
+        total = _ratio(measurement.count, measurement.macs)
+        macs, count = _count(measurement.macs), _count(measurement.count)
+        table.add_row("", "total", "", macs, count, total, _count(measurement.arena_bytes))
+        self.heading(f"One inference on {measurement.board}")
+        self.table(table)
+        self.heading("Measured")
+        self.line("outputs", f"equal to TFLM's, bit for bit ({measurement.reference})")
+        if measurement.latency_us is not None:
+            self.line("time", f"{measurement.latency_us:,} us")
+        self.image(deployment.image, deployment.board)
+        if measurement.stack_bytes is not None:
+            self.line(
+                "stack",
+                f"{measurement.stack_bytes:,} bytes at most, of {deployment.board.stack_bytes:,}",
+            )
+
+    def validation(self, validation: Validation) -> None:
+        """That every layer is exact."""
+        table = _table("", "operator", "output", "#elements", "")
+        for layer in validation.layers:
+            elements = _count(layer.elements) if layer.elements else "no work"
+            name = self._operator(layer.op, layer.name)
+            table.add_row(f"{layer.index}", name, format_shape(layer.shape), elements, "equal")
+        self.heading(f"Every layer on {validation.board}, against {validation.reference}")
+        self.table(table)
+
+    def classification(self, result: Classification, board: Board) -> None:
+        """How many samples are right, here and there, and whether all are the same."""
+        self.heading(f"{result.count} samples")
+        if result.board_correct is not None and result.reference_correct is not None:
+            self.line(board.id, f"{result.board_correct / result.count:.1%} classified rightly")
+            self.line("TFLM, host", f"{result.reference_correct / result.count:.1%}")
+        self.line("outputs", f"{result.identical} of {result.count} equal, bit for bit")
+
+    @contextlib.contextmanager
+    def progress(self, doing: str, count: int) -> Iterator[Callable[[], None]]:
+        """A bar over ``count`` items, where a person watches; yields what advances it."""
+        columns = (TextColumn(f"{doing} …"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=self.err, transient=True, disable=self.quiet) as bar:
+            task = bar.add_task(doing, total=count)
+            yield lambda: bar.advance(task)
 
     def identity(self, identity: Identity) -> None:
         """What a board says that it runs."""
@@ -174,7 +244,7 @@ class Report:
 
 def _table(*headings: str) -> Table:
     """A table without a frame; a heading that starts with ``#`` has numbers below it."""
-    table = Table(box=None, pad_edge=True, padding=(0, 1), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
         table.add_column(
             heading.lstrip("#"),
@@ -187,6 +257,10 @@ def _table(*headings: str) -> Table:
 
 def _count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
+
+
+def _ratio(count: int | None, macs: int) -> str:
+    return "-" if count is None or macs == 0 else f"{count / macs:.2f}"
 
 
 def _kib(nbytes: int) -> str:
