@@ -13,15 +13,20 @@
  * in decimal, with the address of each TA_LAYER mark that opened counted work; 0 stands for what
  * came before the first.
  *
+ * QEMU ends when its standard input does, so that it does not outlive the program that started
+ * it and holds the other end.
+ *
  * TA_PLUGIN_API: the version of QEMU's plugin interface: 1 up to QEMU 8, 2 for 9.0, 3 from 9.1.
  * What is used of it is declared here, since distributions do not package its header.
  */
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -175,32 +180,30 @@ static site *site_at(uint64_t address)
     return s;
 }
 
-static uint32_t encoding(const struct qemu_plugin_insn *instruction, size_t size)
+/* The first four bytes. QEMU may give more than the instruction: at the end of a page it also
+ * reads what follows. */
+static uint32_t first_bytes(const struct qemu_plugin_insn *instruction)
 {
     uint8_t bytes[4] = {0};
+    const size_t size = qemu_plugin_insn_size(instruction);
+    const size_t count = size < sizeof bytes ? size : sizeof bytes;
 #if TA_PLUGIN_API >= 3
-    qemu_plugin_insn_data(instruction, bytes, size);
+    qemu_plugin_insn_data(instruction, bytes, count);
 #else
-    memcpy(bytes, qemu_plugin_insn_data(instruction), size);
+    memcpy(bytes, qemu_plugin_insn_data(instruction), count);
 #endif
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
            (uint32_t)bytes[3] << 24;
 }
 
-/* Thumb: hint #n is 0xbf00 | n << 4. RISC-V: slti x0, x0, n is n << 20 | 0x2013. */
+/* Thumb: hint #n is 0xbf00 | n << 4, which starts no longer instruction.
+ * RISC-V: slti x0, x0, n is n << 20 | 0x2013. */
 static mark_kind kind_of(const struct qemu_plugin_insn *instruction)
 {
-    const size_t size = qemu_plugin_insn_size(instruction);
-    if (size != (is_arm ? 2u : 4u)) {
-        return NO_MARK;
-    }
-    const uint32_t code = encoding(instruction, size);
+    const uint32_t code = first_bytes(instruction);
     const uint32_t number = is_arm ? (code >> 4) & 15u : code >> 20;
-    const uint32_t rest = is_arm ? code & 0xff0fu : code & 0xfffffu;
-    if (rest != (is_arm ? 0xbf00u : 0x2013u) || number < BEGIN || number > PAUSE) {
-        return NO_MARK;
-    }
-    return (mark_kind)number;
+    const bool is_hint = is_arm ? (code & 0xff0fu) == 0xbf00u : (code & 0xfffffu) == 0x2013u;
+    return is_hint && number >= BEGIN && number <= PAUSE ? (mark_kind)number : NO_MARK;
 }
 
 static void on_translation(uint64_t plugin, struct qemu_plugin_tb *block)
@@ -222,9 +225,19 @@ static void on_translation(uint64_t plugin, struct qemu_plugin_tb *block)
     }
 }
 
+static void *end_with_input(void *unused)
+{
+    char byte;
+    (void)unused;
+    while (read(STDIN_FILENO, &byte, 1) > 0) {
+    }
+    _exit(EXIT_SUCCESS);
+}
+
 int qemu_plugin_install(uint64_t plugin, const struct qemu_info *info, int argument_count,
                         char **arguments)
 {
+    pthread_t watcher;
     is_arm = strncmp(info->target_name, "arm", 3) == 0;
     if (argument_count != 1 || strncmp(arguments[0], "out=", 4) != 0) {
         fprintf(stderr, "ta_count: give out=FILE\n");
@@ -233,6 +246,10 @@ int qemu_plugin_install(uint64_t plugin, const struct qemu_info *info, int argum
     out = fopen(arguments[0] + 4, "a");
     if (out == NULL) {
         perror("ta_count: cannot write the counts");
+        return -1;
+    }
+    if (pthread_create(&watcher, NULL, end_with_input, NULL) != 0) {
+        fprintf(stderr, "ta_count: cannot start a thread\n");
         return -1;
     }
     qemu_plugin_register_vcpu_tb_trans_cb(plugin, on_translation);

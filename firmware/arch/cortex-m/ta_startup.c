@@ -71,6 +71,28 @@ __attribute__((naked, noreturn)) void ta_reset(void)
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define CPACR_FPU_AND_MVE (0xFu << 20)
 
+#define MPU_TYPE (*(volatile uint32_t *)0xE000ED90u)
+#define MPU_TYPE_REGIONS 0xFF00u
+#define MPU_CONTROL (*(volatile uint32_t *)0xE000ED94u)
+#define MPU_ON_WITH_DEFAULT_MAP 5u
+#define MPU_ADDRESS (*(volatile uint32_t *)0xE000ED9Cu)
+#define MPU_ADDRESS_REGION_0 (1u << 4)
+#define MPU_ATTRIBUTES (*(volatile uint32_t *)0xE000EDA0u)
+#define MPU_NO_ACCESS_4_KB ((1u << 28) | (11u << 1) | 1u)
+#define GUARD_BYTES 4096u
+
+/* Below the RAM some chips, and QEMU's MPS2 boards, ignore writes instead of faulting. */
+static void guard_stack(void)
+{
+#if __ARM_ARCH == 7
+    if ((MPU_TYPE & MPU_TYPE_REGIONS) != 0u) {
+        MPU_ADDRESS = ((uint32_t)(uintptr_t)ta_stack_bottom - GUARD_BYTES) | MPU_ADDRESS_REGION_0;
+        MPU_ATTRIBUTES = MPU_NO_ACCESS_4_KB;
+        MPU_CONTROL = MPU_ON_WITH_DEFAULT_MAP;
+    }
+#endif
+}
+
 static void prepare_core(void)
 {
 #ifndef __ARM_ARCH_6M__
@@ -82,6 +104,7 @@ static void prepare_core(void)
 #ifdef __ARM_FEATURE_MVE
     CCR |= CCR_LOW_OVERHEAD_LOOPS;
 #endif
+    guard_stack();
     __asm__ volatile("dsb\nisb" ::: "memory");
 }
 
