@@ -24,16 +24,16 @@
 typedef struct ta_source {
     const int8_t *data;
     int32_t pitch;  /* bytes from a row to the next */
-    int32_t ring;   /* rows that the memory holds */
-    int32_t height; /* rows of the tensor */
+    int16_t ring;   /* rows that the memory holds */
+    int16_t height; /* rows of the tensor */
 } ta_source;
 
 /* Rows to write; fields as in ta_source. */
 typedef struct ta_sink {
     int8_t *data;
     int32_t pitch;
-    int32_t ring;
-    int32_t height;
+    int16_t ring;
+    int16_t height;
 } ta_sink;
 
 /* Address of row y, 0 <= y < height. */

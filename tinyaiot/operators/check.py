@@ -15,6 +15,9 @@ from tinyaiot.graph import DType, Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Rule
 
+# The field of ta_source and ta_sink that counts rows is an int16_t.
+_MAX_ROWS = 32767
+
 # A rule about the model as a whole, written as the rules of nodes are.
 GraphRule = Callable[[Graph], bool]
 AnyRule = Rule | GraphRule
@@ -45,13 +48,18 @@ def shapes_are_static(node: Node) -> bool:
     return all(n >= 1 for t in (*node.activations, *node.outputs) for n in t.shape)
 
 
+def rows_are_countable(node: Node) -> bool:
+    """Run-time tensors have at most 32767 rows: the product of all axes before the last two."""
+    return all(t.height <= _MAX_ROWS for t in (*node.activations, *node.outputs))
+
+
 def quantization_is_sound(node: Node) -> bool:
     """Scales are finite and positive (or 0 in constants); zero points fit the type."""
     tensors = (*node.inputs, *node.outputs)
     return all(t is None or t.quantization is None or _is_sound(t) for t in tensors)
 
 
-EVERY_NODE: tuple[Rule, ...] = (shapes_are_static, quantization_is_sound)
+EVERY_NODE: tuple[Rule, ...] = (shapes_are_static, rows_are_countable, quantization_is_sound)
 
 
 def violations(node: Node) -> Iterator[Rule]:
