@@ -304,8 +304,7 @@ def _median(values: Sequence[int]) -> int:
 
 
 def _instructions(device: Device, emulated: EmulatedBoard) -> _Counts:
-    """Of an inference, which the emulator counts exactly: two have to be the same."""
-    device.run()
+    """Of the last inference, which the emulator counts exactly: one more has to be the same."""
     first = emulated.counts()[-1]
     device.run()
     second = emulated.counts()[-1]
