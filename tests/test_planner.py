@@ -251,7 +251,7 @@ def test_what_does_not_fit_says_why() -> None:
     assert "2,000 bytes: t1" in details
     assert "1,000 bytes: t0 (input)" in details
     assert "12 bytes: layer 0 FAKE (scratch)" in details
-    assert "at least 3,012 bytes in any order, more than there is" in details
+    assert "(plain) need at least 3,012 bytes, more than there is" in details
     assert error.value.exit_code == 5
     assert "--feed rows" in error.value.hint
 

@@ -16,11 +16,12 @@ from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
 from tinyaiot.planner.plain import plain
+from tinyaiot.planner.streaming import rows
 
 # (graph, core, memories, keep_input) -> the best plan found, or None where none fits.
 Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
 
-STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain})
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, "rows": rows})
 
 _UNLIMITED_BYTES = 1 << 40
 
@@ -68,7 +69,9 @@ def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> Doe
     )
     if len(memories) > 1:
         what += f"; spread over {', '.join(memory.name for memory in memories)} it does not fit"
-    bound = f"whole layers need at least {wanted.lower_bound_bytes:,} bytes in any order"
+    bound = (
+        f"plans of this kind ({wanted.strategy}) need at least {wanted.lower_bound_bytes:,} bytes"
+    )
     if wanted.lower_bound_bytes > total:
         bound += ", more than there is"
     hint = "try --objective ram or --feed rows, a smaller input, or a board with more RAM"

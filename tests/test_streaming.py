@@ -1,0 +1,214 @@
+"""Streaming by rows: rings and overlaps are exact, cuts are the best, plans run right."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.fake import (
+    CORE,
+    GraphBuilder,
+    fake_operators,  # noqa: F401
+    graphs,
+    reference,
+    runs_right,
+)
+from tinyaiot.frontends import tflite
+from tinyaiot.graph import Graph
+from tinyaiot.plan import Memory
+from tinyaiot.planner.checker import InvalidPlanError, check
+from tinyaiot.planner.flow import Flow, flow_of
+from tinyaiot.planner.overlap import arrange
+from tinyaiot.planner.problem import Buffer
+from tinyaiot.planner.region import Region, measure
+from tinyaiot.planner.streaming import Search, rows
+
+pytestmark = pytest.mark.usefixtures("fake_operators")
+AMPLE = (Memory("ram", 1 << 24),)
+MODELS = Path(__file__).parents[2] / "shared" / "models"
+
+
+@settings(max_examples=150, deadline=None)
+@given(graphs(max_nodes=8), st.booleans(), st.booleans())
+def test_streamed_plans_pass_the_checker_and_run_right(
+    graph: Graph, keep_input: bool, feed: bool
+) -> None:
+    plan = rows(graph, CORE, AMPLE, keep_input, feed)
+    assert plan is not None
+    check(graph, plan, CORE, AMPLE)
+    assert runs_right(graph, plan, reference(graph))
+    assert plan.lower_bound_bytes <= plan.total_arena_bytes
+    assert all(step.live_bytes <= plan.total_arena_bytes for step in plan.steps)
+    assert plan == rows(graph, CORE, AMPLE, keep_input, feed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(max_nodes=8), st.booleans())
+def test_no_ring_is_a_row_too_large(graph: Graph, feed: bool) -> None:
+    plan = rows(graph, CORE, AMPLE, False, feed)
+    assert plan is not None
+    heights = {t.index: t.height for t in graph.inputs}
+    heights.update({t.index: t.height for node in graph.nodes for t in node.outputs})
+    for index, slot in plan.slots.items():
+        if 1 < slot.ring_rows < heights[index]:
+            shrunk = replace(slot, ring_rows=slot.ring_rows - 1)
+            with pytest.raises(InvalidPlanError):
+                check(graph, replace(plan, slots={**plan.slots, index: shrunk}), CORE, AMPLE)
+
+
+def overwrites(flow: Flow, region: Region, output: int, source: int, distance: int) -> bool:
+    """Whether a byte of ``source`` is read after ``output`` was written over it.
+
+    The output starts at 0 and the input at ``distance``; every byte is looked at.
+    """
+    made, read = flow.tensors[output], flow.tensors[source]
+    intact = set(range(distance, distance + read.nbytes))
+    for event in region.events:
+        for use in flow.uses[event.position] if event.position >= 0 else ():
+            if use.source == source:
+                window = range(int(use.first[event.y]), int(use.stop[event.y]))
+                needed = range(
+                    distance + window.start * read.row_bytes,
+                    distance + window.stop * read.row_bytes,
+                )
+                if not intact.issuperset(needed):
+                    return True
+                if event.position == flow.maker[output]:
+                    row = range(event.y * made.row_bytes, (event.y + 1) * made.row_bytes)
+                    if set(row) & set(needed):
+                        return True
+        if event.position == flow.maker[output]:
+            intact -= set(range(event.y * made.row_bytes, (event.y + 1) * made.row_bytes))
+    return False
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(max_nodes=6))
+def test_distances_are_safe_and_least(graph: Graph) -> None:
+    flow = flow_of(graph)
+    count = len(flow.nodes)
+    for start, stop in itertools.combinations(range(count + 1), 2):
+        region = measure(flow, start, stop)
+        for (output, source), distance in region.distances.items():
+            size = flow.tensors[output].nbytes
+            for more in (0, 1, 3):
+                assert not overwrites(flow, region, output, source, distance + more)
+            if -flow.tensors[source].nbytes < distance < size:
+                assert overwrites(flow, region, output, source, distance - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(max_nodes=6), st.booleans())
+def test_rows_are_made_once_and_after_what_they_read(graph: Graph, feed: bool) -> None:
+    flow = flow_of(graph, feed=feed)
+    count = len(flow.nodes)
+    for start, stop in itertools.combinations(range(count + 1), 2):
+        made: dict[int, int] = {}
+        for event in measure(flow, start, stop).events:
+            tensors = flow.made_by(event.position) if event.position >= 0 else (event.tensor,)
+            for use in flow.uses[event.position] if event.position >= 0 else ():
+                if flow.maker[use.source] >= start:
+                    assert made.get(use.source, 0) >= use.stop[event.y]
+            for tensor in tensors:
+                assert event.y == made.get(tensor, 0)
+                made[tensor] = event.y + 1
+        for position in range(start, stop):
+            assert made[flow.made_by(position)[0]] == flow.height(position)
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(max_nodes=6), st.booleans())
+def test_cuts_equal_brute_force(graph: Graph, feed: bool) -> None:
+    search = Search(flow_of(graph, feed=feed), CORE)
+    count = len(search.flow.nodes)
+
+    def need(cuts: tuple[int, ...]) -> int:
+        return max((search.need(a, b) for a, b in itertools.pairwise(cuts)), default=0)
+
+    def allowed(cuts: tuple[int, ...]) -> bool:
+        alone = (b - a == 1 for a, b in itertools.pairwise(cuts))
+        whole = (
+            any(search.flow.is_whole(p) for p in range(a, b)) for a, b in itertools.pairwise(cuts)
+        )
+        return all(single or not w for single, w in zip(alone, whole, strict=True))
+
+    inner = range(1, count)
+    everywhere = [
+        (0, *chosen, count) if count else (0,)
+        for size in range(count or 1)
+        for chosen in itertools.combinations(inner, size)
+    ]
+    assert need(search.cuts()) == min(need(cuts) for cuts in everywhere if allowed(cuts))
+    assert search.lower_bound() <= need(search.cuts())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_arrangements_keep_every_clearance(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 7))
+    buffers = []
+    for _ in range(count):
+        start = data.draw(st.integers(0, 4))
+        size = 4 * data.draw(st.integers(0, 6))
+        buffers.append(Buffer(size, 4, start, start + data.draw(st.integers(1, 3))))
+    pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
+    chosen = data.draw(st.lists(st.sampled_from(pairs), max_size=3)) if pairs else []
+    clearances = {
+        (i, j): data.draw(st.integers(-buffers[j].size_bytes, buffers[i].size_bytes))
+        for i, j in chosen
+    }
+    found = arrange(buffers, clearances, 0)
+    for i, j in pairs:
+        if buffers[i].overlaps(buffers[j]):
+            below = clearances.get((i, j), buffers[i].size_bytes)
+            above = clearances.get((j, i), buffers[j].size_bytes)
+            distance = found.offsets[j] - found.offsets[i]
+            assert distance >= below or -distance >= above
+    assert all(offset % 4 == 0 for offset in found.offsets)
+    ends = (o + b.size_bytes for o, b in zip(found.offsets, buffers, strict=True))
+    assert found.used_bytes == max(ends)
+
+
+def test_a_chain_of_windows_needs_a_ring_each() -> None:
+    b = GraphBuilder()
+    x = b.tensor(64, 32)
+    y = x
+    for stride in (1, 2, 1):
+        y = b.window(y, 3, stride=stride, pad=1, row_bytes=32)
+    y = b.node([y], [(1, 8)], kernel=0)[0]
+    graph = b.graph([x], [y])
+    rings = measure(flow_of(graph, feed=True), 0, 4).rings
+    # What reads all of it holds all of it.
+    assert rings == {0: 3, 1: 3, 2: 3, 3: 32}
+
+
+# Bytes reached: input resident and fed, scratch included. A plan may only become smaller.
+REACHED = {
+    "ad": (772, 772),
+    "ic": (15_884, 16_172),
+    "kws": (9_280, 9_280),
+    "mbv2-w0.35": (68_180, 33_188),
+    "mcunet-in1": (31_652, 23_984),
+    "mcunet-vww1": (22_548, 20_912),
+    "person_detect": (14_640, 14_640),
+    "str_ww": (3_752, 3_752),
+    "vww": (28_044, 14_640),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REACHED))
+def test_real_models_stream(name: str) -> None:
+    path = MODELS / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"there is no {path.name} in {MODELS.name}/")
+    graph = tflite.read(path.read_bytes(), name)
+    for feed, reached in zip((False, True), REACHED[name], strict=True):
+        plan = rows(graph, CORE, AMPLE, False, feed)
+        assert plan is not None
+        check(graph, plan, CORE, AMPLE)
+        assert plan.lower_bound_bytes <= plan.total_arena_bytes <= reached

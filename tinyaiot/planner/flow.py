@@ -1,0 +1,148 @@
+"""Who needs which rows of what: the graph as the streaming strategies see it.
+
+Nodes are those that compute, numbered by position; tensors are the roots of aliases, by index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.graph import Graph, Node, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import Rows
+from tinyaiot.planner.liveness import alias_roots, stepped
+
+Lines = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """A node reads a tensor: row y of its results takes rows [first[y], stop[y]) of it.
+
+    Attributes:
+        reader: position of the node.
+        source: index of the tensor.
+        first: the lowest row that row y of the results or any later one reads.
+        stop: one more than the highest row that row y or any earlier one reads.
+        in_place: whether row y of the result may be written over row y of the tensor.
+    """
+
+    reader: int
+    source: int
+    first: Lines
+    stop: Lines
+    in_place: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """A graph's nodes and tensors, and the uses that tie them.
+
+    Attributes:
+        nodes: in the order in which they may run.
+        tensors: by index, the roots.
+        maker: by tensor, the position of the node that makes it; −1 for an input that is there
+            from the start, the position of its first reader for one whose rows arrive.
+        uses: by position, a node's uses, in the order of its operands, each tensor once.
+        readers: by tensor, its uses in the order of positions.
+        fed: inputs whose rows arrive when they are asked for.
+        kept: tensors that are read after the last node.
+        whole: tensors that cannot lie in a ring: the model's ends and what aliases reshape.
+    """
+
+    nodes: tuple[Node, ...]
+    tensors: dict[int, Tensor]
+    maker: dict[int, int]
+    uses: tuple[tuple[Use, ...], ...]
+    readers: dict[int, tuple[Use, ...]]
+    fed: frozenset[int]
+    kept: frozenset[int]
+    whole: frozenset[int]
+
+    def height(self, position: int) -> int:
+        """Rows that a node makes."""
+        return self.nodes[position].output.height
+
+    def made_by(self, position: int) -> tuple[int, ...]:
+        """Tensors that a node makes."""
+        return tuple(tensor.index for tensor in self.nodes[position].outputs)
+
+    def is_whole(self, position: int) -> bool:
+        """Whether a node makes all of its outputs at once, these being of several heights."""
+        return any(t.height != self.height(position) for t in self.nodes[position].outputs)
+
+    def last_reader(self, tensor: int) -> int:
+        """The position after which a tensor is not needed any more."""
+        if tensor in self.kept:
+            return len(self.nodes)
+        readers = self.readers[tensor]
+        return readers[-1].reader if readers else self.maker[tensor]
+
+
+def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Flow:
+    """The flow of ``graph``, its nodes in the given order.
+
+    Args:
+        keep_input: whether the inputs must outlive the inference.
+        feed: whether the rows of inputs arrive one by one instead of being there.
+    """
+    nodes = stepped(graph.nodes)
+    roots = alias_roots(graph)
+    tensors = {root.index: root for root in roots.values()}
+    uses = tuple(_uses(i, node, roots) for i, node in enumerate(nodes))
+    readers: dict[int, tuple[Use, ...]] = dict.fromkeys(tensors, ())
+    for use in (use for of_node in uses for use in of_node):
+        readers[use.source] += (use,)
+    fed = frozenset(t.index for t in graph.inputs if feed and readers[t.index])
+    maker = {t.index: readers[t.index][0].reader if t.index in fed else -1 for t in graph.inputs}
+    maker.update({t.index: i for i, node in enumerate(nodes) for t in node.outputs})
+    ends = frozenset(roots[t.index].index for t in graph.outputs if t.index in roots)
+    reshaped = {
+        roots[t.index].index
+        for node in graph.nodes
+        for t in node.outputs
+        if (t.height, t.row_bytes) != (roots[t.index].height, roots[t.index].row_bytes)
+    }
+    inputs = frozenset(t.index for t in graph.inputs if keep_input)
+    return Flow(nodes, tensors, maker, uses, readers, fed, ends | inputs, ends | reshaped)
+
+
+def _uses(position: int, node: Node, roots: dict[int, Tensor]) -> tuple[Use, ...]:
+    """One use for each tensor that the node reads, however often."""
+    found: dict[int, Use] = {}
+    for k, operand in enumerate(node.inputs):
+        if operand is None or operand.is_constant:
+            continue
+        root = roots[operand.index]
+        first, stop = _row_needs(node, k, operand, root)
+        over = k in operator_of(node).in_place(node) and len(node.outputs) == 1
+        alike = (root.height, root.row_bytes) == (node.output.height, node.output.row_bytes)
+        use = Use(position, root.index, first, stop, over and alike)
+        if root.index in found:
+            other = found[root.index]
+            use = Use(
+                position,
+                root.index,
+                np.minimum(first, other.first),
+                np.maximum(stop, other.stop),
+                use.in_place and other.in_place,
+            )
+        found[root.index] = use
+    return tuple(found.values())
+
+
+def _row_needs(node: Node, k: int, operand: Tensor, root: Tensor) -> tuple[Lines, Lines]:
+    """Rows of ``root`` for each row of output 0, as in :class:`Use`."""
+    operator = operator_of(node)
+    rows = [operator.input_rows(node, k, Rows(y, y + 1)) for y in range(node.output.height)]
+    if any(t.height != node.output.height for t in node.outputs):
+        rows = [Rows(0, operand.height)] * node.output.height
+    start = np.array([r.start if r.stop > r.start else operand.height for r in rows], np.int64)
+    stop = np.array([r.stop if r.stop > r.start else 0 for r in rows], np.int64)
+    # Rows of an alias, in rows of the tensor that it is.
+    start = start * operand.row_bytes // root.row_bytes
+    stop = -(-stop * operand.row_bytes // root.row_bytes)
+    return np.minimum.accumulate(start[::-1])[::-1], np.maximum.accumulate(stop)

@@ -1,0 +1,284 @@
+"""The rows strategy: the graph cut into regions that are streamed by whole rows.
+
+A region's inner tensors are rings of rows; the tensors at its ends lie whole, and a result may
+be written over an input that dies, as far as its rows are done with. Dynamic programming over
+the places to cut makes the largest region's need smallest: f[j] = min over i of
+max(f[i], need(i, j)). Nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tinyaiot.cores import Core
+from tinyaiot.graph import Graph
+from tinyaiot.operators import operator_of
+from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
+from tinyaiot.planner.flow import Flow, flow_of
+from tinyaiot.planner.liveness import SCRATCH_ALIGNMENT, activations, alias_roots
+from tinyaiot.planner.overlap import Arrangement, arrange
+from tinyaiot.planner.problem import Buffer, align
+from tinyaiot.planner.region import Ends, Region, ends_of, measure
+
+_ALIGNMENT = 4
+
+
+def rows(
+    graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool, feed: bool = False
+) -> Plan | None:
+    """Regions streamed by whole rows, each in the order that ``region.row_order`` gives.
+
+    Args:
+        feed: whether the rows of inputs arrive when they are asked for; none is kept then.
+    """
+    keep_input = keep_input and not feed
+    search = Search(flow_of(graph, keep_input=keep_input, feed=feed), core)
+    cuts = search.cuts()
+    layout = _layout(search, cuts)
+    for memory in memories:
+        if layout.arrangement.used_bytes <= memory.capacity_bytes:
+            return _plan(graph, search, layout, memory.name, keep_input)
+    return None
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best way to run the nodes before a place to cut.
+
+    Attributes:
+        need_bytes: of the largest region.
+        regions: how many there are.
+        boundary_bytes: of all tensors that lie whole, summed over the cuts.
+        start: where the last region starts.
+    """
+
+    need_bytes: int
+    regions: int
+    boundary_bytes: int
+    start: int
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        return (self.need_bytes, self.regions, self.boundary_bytes)
+
+
+class Search:
+    """Needs of regions, and the best places to cut."""
+
+    def __init__(self, flow: Flow, core: Core) -> None:
+        self.flow = flow
+        self.scratch = [operator_of(node).scratch_bytes(node, core) for node in flow.nodes]
+        self.region = functools.cache(functools.partial(measure, flow))
+
+    def cuts(self) -> tuple[int, ...]:
+        """Positions between which the regions lie, 0 and the number of nodes included."""
+        count = len(self.flow.nodes)
+        best = [_Best(0, 0, 0, 0)]
+        for stop in range(1, count + 1):
+            best.append(self._best_before(stop, best))
+        cuts = [count]
+        while cuts[-1] > 0:
+            cuts.append(best[cuts[-1]].start)
+        return tuple(reversed(cuts))
+
+    def lower_bound(self) -> int:
+        """No regions, wherever they are cut, can do with less."""
+        best = [0]
+        for stop in range(1, len(self.flow.nodes) + 1):
+            best.append(min(max(best[i], self._least(i, stop)) for i in range(stop)))
+        return best[-1]
+
+    def need(self, start: int, stop: int) -> int:
+        """Bytes that the region [start, stop) needs, the best pair of its ends overlapping."""
+        region = self.region(start, stop)
+        ends = ends_of(self.flow, start, stop)
+        rings = sum(self.ring_bytes(tensor, count) for tensor, count in region.rings.items())
+        return self._whole_bytes(ends) + rings + self._scratch(start, stop) - self._saving(region)
+
+    def ring_bytes(self, tensor: int, count: int) -> int:
+        """Bytes of ``count`` rows of a tensor."""
+        return align(self.flow.tensors[tensor].row_bytes * count, _ALIGNMENT)
+
+    def _best_before(self, stop: int, best: Sequence[_Best]) -> _Best:
+        floors = sorted((max(best[i].need_bytes, self._least(i, stop)), i) for i in range(stop))
+        found: _Best | None = None
+        for floor, start in floors:
+            if found is not None and floor > found.need_bytes:
+                break
+            before = best[start]
+            boundary = sum(self._size(t) for t in ends_of(self.flow, start, stop).live_in)
+            candidate = _Best(
+                need_bytes=max(before.need_bytes, self.need(start, stop)),
+                regions=before.regions + 1,
+                boundary_bytes=before.boundary_bytes + boundary,
+                start=start,
+            )
+            if found is None or candidate.rank < found.rank:
+                found = candidate
+        if found is None:
+            raise ValueError("a region holds at least one node")
+        return found
+
+    @functools.cache  # noqa: B019 - a search lives as long as its cache
+    def _least(self, start: int, stop: int) -> int:
+        """No run of the region by whole rows can need less.
+
+        Rings are as narrow as their windows, and ends overlap at will.
+        """
+        flow = self.flow
+        if stop - start > 1 and any(flow.is_whole(p) for p in range(start, stop)):
+            return 1 << 60
+        ends = ends_of(flow, start, stop)
+        rings = 0
+        for tensor in ends.born:
+            if tensor not in ends.live_out:
+                widest = max(
+                    (int((u.stop - u.first).max()) for u in flow.readers[tensor]), default=1
+                )
+                rings += self.ring_bytes(tensor, max(widest, 1))
+        # All that dies is whole at the start, all that is made whole at the end.
+        dying = sum(self._size(t) for t in ends.dying)
+        made = sum(self._size(t) for t in ends.live_out)
+        return self._whole_bytes(ends) + rings + self._scratch(start, stop) - min(dying, made)
+
+    def _whole_bytes(self, ends: Ends) -> int:
+        return sum(self._size(tensor) for tensor in (*ends.live_in, *ends.live_out))
+
+    def _size(self, tensor: int) -> int:
+        return align(self.flow.tensors[tensor].nbytes, _ALIGNMENT)
+
+    def _scratch(self, start: int, stop: int) -> int:
+        return max(self.scratch[start:stop])
+
+    def _saving(self, region: Region) -> int:
+        savings = [0]
+        for (output, source), distance in region.distances.items():
+            made, read = self._size(output), self._size(source)
+            extent = max(made, read + max(align(distance, _ALIGNMENT), 0))
+            savings.append(made + read - extent)
+        return max(savings)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Regions and addresses.
+
+    Attributes:
+        rows_held: by tensor.
+        offsets: by tensor.
+        scratch_offsets: by region.
+    """
+
+    regions: tuple[Region, ...]
+    rows_held: dict[int, int]
+    offsets: dict[int, int]
+    scratch_offsets: tuple[int, ...]
+    buffers: tuple[Buffer, ...]
+    arrangement: Arrangement
+    need_bytes: int
+
+
+def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
+    flow = search.flow
+    spans = list(itertools.pairwise(cuts))
+    regions = tuple(search.region(start, stop) for start, stop in spans)
+    born: dict[int, int] = {}
+    last: dict[int, int] = {}
+    held: dict[int, int] = {}
+    clearances: dict[tuple[int, int], int] = {}
+    for k, region in enumerate(regions):
+        for tensor in (*region.live_in, *region.live_out, *region.rings):
+            born.setdefault(tensor, k)
+            last[tensor] = k + 1
+            held[tensor] = region.rings.get(tensor, flow.tensors[tensor].height)
+    tensors = sorted(set(flow.tensors))
+    for tensor in tensors:
+        if tensor not in born:  # an input that nobody reads
+            born[tensor], last[tensor], held[tensor] = 0, 1, flow.tensors[tensor].height
+        if tensor in flow.kept:
+            last[tensor] = len(regions) + 1
+    number = {tensor: i for i, tensor in enumerate(tensors)}
+    for region in regions:
+        for (output, source), distance in region.distances.items():
+            clearances[number[output], number[source]] = distance
+    buffers = [
+        Buffer(search.ring_bytes(t, held[t]), _alignment(flow, t), born[t], last[t])
+        for t in tensors
+    ]
+    scratch = [
+        Buffer(max(search.scratch[start:stop]), SCRATCH_ALIGNMENT, k, k + 1)
+        for k, (start, stop) in enumerate(spans)
+    ]
+    need = max((search.need(start, stop) for start, stop in spans), default=0)
+    arrangement = arrange([*buffers, *scratch], clearances, need)
+    return _Layout(
+        regions=regions,
+        rows_held=held,
+        offsets=dict(zip(tensors, arrangement.offsets, strict=False)),
+        scratch_offsets=arrangement.offsets[len(tensors) :],
+        buffers=(*buffers, *scratch),
+        arrangement=arrangement,
+        need_bytes=need,
+    )
+
+
+def _alignment(flow: Flow, tensor: int) -> int:
+    return max(_ALIGNMENT, flow.tensors[tensor].dtype.nbytes)
+
+
+def _plan(graph: Graph, search: Search, layout: _Layout, memory: str, keep_input: bool) -> Plan:
+    flow = search.flow
+    roots = alias_roots(graph)
+    slots = {}
+    for tensor in activations(graph):
+        root = roots[tensor.index].index
+        held = layout.rows_held[root]
+        held = tensor.height if held == flow.tensors[root].height else held
+        slots[tensor.index] = Slot(memory, layout.offsets[root], tensor.row_bytes, held)
+    scratch = {}
+    for region, offset in zip(layout.regions, layout.scratch_offsets, strict=True):
+        for position in range(region.start, region.stop):
+            if search.scratch[position]:
+                node = flow.nodes[position].index
+                scratch[node] = Scratch(memory, offset, search.scratch[position])
+    return Plan(
+        strategy="rows",
+        steps=tuple(_steps(graph, flow, layout)),
+        slots=slots,
+        scratch=scratch,
+        arena_bytes={memory: layout.arrangement.used_bytes},
+        lower_bound_bytes=search.lower_bound(),
+        extra_macs=0,
+        input_preserved=keep_input,
+    )
+
+
+def _steps(graph: Graph, flow: Flow, layout: _Layout) -> Iterator[Step]:
+    input_number = {tensor.index: k for k, tensor in enumerate(graph.inputs)}
+    for k, region in enumerate(layout.regions):
+        live = _union(layout, k)
+        if region.stop - region.start == 1 and flow.is_whole(region.start):
+            whole = flow.nodes[region.start]
+            yield Step(whole.index, 0, whole.output.height, live)
+            continue
+        for event in region.events:
+            arrives = event.position < 0
+            node = -1 - input_number[event.tensor] if arrives else flow.nodes[event.position].index
+            yield Step(node, event.y, event.y + 1, live)
+
+
+def _union(layout: _Layout, region: int) -> int:
+    """Bytes of all that is live in a region, bytes in common counted once."""
+    total = end = 0
+    spans = sorted(
+        (offset, offset + buffer.size_bytes)
+        for offset, buffer in zip(layout.arrangement.offsets, layout.buffers, strict=True)
+        if buffer.start <= region < buffer.stop
+    )
+    for start, stop in spans:
+        total += max(stop - max(start, end), 0)
+        end = max(end, stop)
+    return total
