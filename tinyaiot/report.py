@@ -154,22 +154,23 @@ class Report:
 
     def measurement(self, measurement: Measurement, deployment: Deployment) -> None:
         """Layer by layer, and the totals."""
-        counter = measurement.counter or "instructions"
-        table = _table("", "operator", "output", "#MACs", f"#{counter}", "#/MAC", "#live RAM")
+        counter = measurement.counter
+        counted = [] if counter is None else [f"#{counter}", "#/MAC"]
+        table = _table("", "operator", "output", "#MACs", *counted, "#live RAM")
         for layer in measurement.layers:
+            counts = [_count(layer.count), _ratio(layer.count, layer.macs)]
             table.add_row(
                 f"{layer.index}",
                 self._operator(layer.op, layer.name),
                 format_shape(layer.shape[1:]),
                 _count(layer.macs),
-                _count(layer.count),
-                _ratio(layer.count, layer.macs),
+                *counts[: len(counted)],
                 _count(layer.live_bytes),
             )
         table.add_section()
-        total = _ratio(measurement.count, measurement.macs)
-        macs, count = _count(measurement.macs), _count(measurement.count)
-        table.add_row("", "total", "", macs, count, total, _count(measurement.arena_bytes))
+        totals = [_count(measurement.count), _ratio(measurement.count, measurement.macs)]
+        macs, arena = _count(measurement.macs), _count(measurement.arena_bytes)
+        table.add_row("", "total", "", macs, *totals[: len(counted)], arena)
         self.heading(f"One inference on {measurement.board}")
         self.table(table)
         self.heading("Measured")
@@ -205,7 +206,8 @@ class Report:
     def progress(self, doing: str, count: int) -> Iterator[Callable[[], None]]:
         """A bar over ``count`` items, where a person watches; yields what advances it."""
         columns = (TextColumn(f"{doing} …"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, console=self.err, transient=True, disable=self.quiet) as bar:
+        hidden = self.quiet or not self.err.is_terminal
+        with Progress(*columns, console=self.err, transient=True, disable=hidden) as bar:
             task = bar.add_task(doing, total=count)
             yield lambda: bar.advance(task)
 
