@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -151,6 +152,31 @@ def test_a_device_stays_open_for_many_inputs(board_id: str) -> None:
             expected = oracle.run(data, graph, inputs).outputs
             for got, want in zip(device.infer(inputs), expected, strict=True):
                 assert got.tobytes() == want.tobytes()
+
+
+def test_a_board_on_a_port(tmp_path: Path) -> None:
+    """As a board on the desk: another process owns it, and pyserial reaches it."""
+    built = deploy(DIGITS, HOST)
+    # The host's counter stands still, which is no count even where the board file claims one.
+    board = replace(built.board, counter="cycles")
+    pipeline.generate([built.model], [built.plan], board).write(tmp_path)
+    image = build.build(tmp_path, board)
+    with subprocess.Popen([image.elf], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        port = int(program.stdout.readline().removeprefix("listening on "))
+        on_port = replace(built, board=board, image=image, port=f"socket://127.0.0.1:{port}")
+        result = measure(on_port, inputs_of(built))
+        assert program.wait(10) == 0
+    assert result.outputs == measured(DIGITS, HOST).outputs
+    assert (result.counter, result.count) == (None, None)
+    assert result.latency_us is not None
+
+
+def test_a_port_that_is_not_there() -> None:
+    deployment = replace(deploy(DIGITS, HOST), port="/dev/nowhere")
+    with pytest.raises(DeviceError, match="cannot open port /dev/nowhere") as caught:
+        measure(deployment, inputs_of(deployment))
+    assert caught.value.exit_code == 7
 
 
 def test_wrong_inputs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -290,7 +291,10 @@ def _count(deployment: Deployment, board: _RunningBoard) -> _Counts:
     runs = [board.device.run() for _ in range(_RUNS)]
     latencies = [run.microseconds for run in runs if run.microseconds is not None]
     latency_us = _median(latencies) if latencies else None
-    cycles = [run.cycles for run in runs if run.cycles is not None]
+    # A run that may have taken the 32-bit counter round has no count.
+    clock_hz = deployment.board.clock_hz
+    round_s = (1 << 32) / clock_hz if clock_hz else math.inf
+    cycles = [run.cycles for run in runs if run.cycles and run.host_seconds < round_s]
     if not cycles:
         return _Counts(latency_us=latency_us)
     by_layer: dict[int, int] = {}

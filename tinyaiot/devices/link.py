@@ -130,10 +130,17 @@ class Identity:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One inference: counter and clock around it; None where the board has none."""
+    """One inference.
+
+    Attributes:
+        cycles: by the board's counter, modulo 2^32; None where it has none, or it stands still.
+        microseconds: by the board's clock; None where it has none.
+        host_seconds: by the host's clock, with the request and the answer on the link.
+    """
 
     cycles: int | None
     microseconds: int | None
+    host_seconds: float
 
 
 @dataclass(frozen=True)
@@ -268,10 +275,12 @@ class Device:
 
     def run(self) -> RunResult:
         """One inference on the inputs loaded last, loaded again if a run overwrote them."""
+        started = self._clock()
         cycles, microseconds = _unpack(_PAIR, self._run("run")[-1])
         return RunResult(
-            cycles=None if self.identity.counter is None else cycles,
+            cycles=None if self.identity.counter is None else cycles or None,
             microseconds=microseconds or None,
+            host_seconds=self._clock() - started,
         )
 
     def layer_cycles(self) -> tuple[LayerCycles, ...]:
