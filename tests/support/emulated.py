@@ -1,0 +1,115 @@
+"""TFLM = the firmware on an emulated board, for every tensor of many models at once.
+
+Models share firmware images, as many in each as the board's RAM holds arenas of.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot import oracle, pipeline
+from tinyaiot.boards import Board
+from tinyaiot.build import build
+from tinyaiot.codegen.model import model_sources
+from tinyaiot.codegen.project import generate_project
+from tinyaiot.devices.emulator import EmulatedBoard
+from tinyaiot.devices.link import Device
+from tinyaiot.frontends import Model
+from tinyaiot.graph import Graph
+from tinyaiot.operators import operator_of
+from tinyaiot.plan import Plan
+from tinyaiot.planner import plan_model
+
+AnyArray = npt.NDArray[Any]
+
+_ARENA_ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model and one array for each of its inputs; names are unique among cases."""
+
+    model: Model
+    inputs: list[AnyArray]
+
+
+def check(cases: Sequence[Case], board: Board, folder: Path) -> int:
+    """Asserts that ``board`` makes TFLM's tensors, whatever the case; returns how many images."""
+    batches = list(batched(cases, board))
+    for k, batch in enumerate(batches):
+        _check_image(batch, board, folder / f"{board.id}-{k}")
+    return len(batches)
+
+
+def batched(cases: Iterable[Case], board: Board) -> Iterator[list[tuple[Case, Plan]]]:
+    """The cases, planned, in lots whose arenas the board holds side by side."""
+    memories = pipeline.memories(board)
+    batch: list[tuple[Case, Plan]] = []
+    left = capacities = {m.name: m.capacity_bytes for m in memories}
+    for case in cases:
+        plan = plan_model(case.model.graph, board.processor, memories)
+        used = {name: _aligned(nbytes) for name, nbytes in plan.arena_bytes.items()}
+        if batch and any(nbytes > left[name] for name, nbytes in used.items()):
+            yield batch
+            batch, left = [], capacities
+        batch.append((case, plan))
+        left = {name: nbytes - used.get(name, 0) for name, nbytes in left.items()}
+    if batch:
+        yield batch
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // _ARENA_ALIGNMENT) * _ARENA_ALIGNMENT
+
+
+def _check_image(batch: Sequence[tuple[Case, Plan]], board: Board, project: Path) -> None:
+    models = [
+        model_sources(case.model.graph, plan, board.processor, case.model.name)
+        for case, plan in batch
+    ]
+    generate_project(models, board).write(project)
+    image = build(project, board)
+    with EmulatedBoard(board, image) as running, Device(running.link) as device:
+        for k, (case, _) in enumerate(batch):
+            assert device.select(k).model == case.model.name
+            _check_case(device, case)
+
+
+def _check_case(device: Device, case: Case) -> None:
+    graph = case.model.graph
+    reference = oracle.run(case.model.data, graph, case.inputs)
+    device.load(case.inputs)
+    seen: dict[int, int] = {}
+    for part in device.validate():
+        node = graph.nodes[part.layer]
+        tensor = node.outputs[part.output]
+        rows = _bytes(reference.tensors[tensor.index]).reshape(tensor.height, tensor.row_bytes)
+        where = f"{device.name} {graph.name} layer {node.index} {node.op} output {part.output}"
+        assert part.crc == zlib.crc32(rows[part.y_start : part.y_stop]), (
+            f"{where} rows {part.y_start}:{part.y_stop}"
+        )
+        seen[tensor.index] = seen.get(tensor.index, 0) + part.y_stop - part.y_start
+    assert seen == computed_rows(graph)
+    for expected, actual in zip(reference.outputs, device.outputs(), strict=True):
+        assert _bytes(expected).tobytes() == actual.tobytes()
+
+
+def computed_rows(graph: Graph) -> dict[int, int]:
+    """By index of each tensor that is computed and is no alias, its rows."""
+    return {
+        tensor.index: tensor.height
+        for node in graph.nodes
+        if not operator_of(node).is_alias(node)
+        for tensor in node.outputs
+    }
+
+
+def _bytes(values: AnyArray) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(values).view(np.uint8).reshape(-1)

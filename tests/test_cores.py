@@ -1,0 +1,195 @@
+"""Every operator and every kernel on the kinds of core that take it, as QEMU emulates them.
+
+All tensors are compared with TFLM's. Models are drawn, the same ones every time.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import shutil
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
+from hypothesis import strategies as st
+
+from tests import test_operators_elementwise as elementwise
+from tests.support import emulated, graphs
+from tests.support.builder import ModelBuilder
+from tests.support.draw import AnyArray, activations, int8_values, seeds, zero_points
+from tests.test_operators_conv import convolution, fully_connected
+from tinyaiot.boards import board_by_id
+from tinyaiot.cores import Core
+from tinyaiot.errors import UnsupportedModelError
+from tinyaiot.frontends import Model, tflite
+from tinyaiot.graph import Graph
+from tinyaiot.operators import operator_of, operators
+
+_BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
+_ROUNDS = 4
+_OPERATORS_A_MODEL = 7
+# So that small boards hold many models at once.
+_MAX_ELEMENTS = 300
+_TRIES = 5
+# How many models are drawn for one that is run, or for a few.
+_EXAMPLES = 12
+_FURTHER_EXAMPLES = 40
+_CASES_A_STRATEGY = 3
+_CASES_A_KERNEL = 4
+_BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", "PRELU")
+
+
+@st.composite
+def models_of(draw: st.DrawFn, ops: tuple[str, ...]) -> graphs.DrawnModel:
+    """A model with each of the operators."""
+    d = graphs.Drawing(draw)
+    for op in ops:
+        before = len(d.steps)
+        for _ in range(_TRIES):
+            x = d.choose(lambda a: a.size <= _MAX_ELEMENTS) or d.input()
+            graphs.DRAWERS[op](d, op, x)
+            if len(d.steps) > before:
+                break
+            d.input()
+        assume(any(step.startswith(op) for step in d.steps[before:]))
+    return d.finish()
+
+
+def single(
+    strategy: st.SearchStrategy[tuple[bytes, AnyArray]],
+) -> st.SearchStrategy[graphs.DrawnModel]:
+    """The models of one operator that its own test draws."""
+    return strategy.map(lambda case: graphs.DrawnModel(case[0], [case[1]], "one operator"))
+
+
+@st.composite
+def binary(draw: st.DrawFn) -> graphs.DrawnModel:
+    """All operators of two operands, which both change."""
+    shapes, scales = draw(elementwise.shapes()), draw(elementwise.scales())
+    zeros = draw(st.tuples(*[zero_points] * 3))
+    data = elementwise.model(_BINARY, shapes, scales, zeros, draw(activations))
+    rng = np.random.default_rng(draw(seeds))
+    return graphs.DrawnModel(data, [int8_values(rng, shape) for shape in shapes], "binary")
+
+
+@st.composite
+def dequantize_uint8(draw: st.DrawFn) -> tuple[bytes, AnyArray]:
+    b = ModelBuilder("m")
+    y = b.tensor((1, 256), dtype="float32")
+    b.op("DEQUANTIZE", [b.input((1, 256), 0.1, draw(st.integers(0, 255)), "uint8")], [y])
+    return b.build([y]), np.arange(256, dtype=np.uint8)[np.newaxis]
+
+
+_FURTHER = (
+    single(convolution("CONV_2D")),
+    single(convolution("DEPTHWISE_CONV_2D")),
+    single(fully_connected()),
+    single(dequantize_uint8()),
+    binary(),
+    graphs.models(),
+)
+
+
+@functools.cache
+def mixtures() -> tuple[emulated.Case, ...]:
+    """Each operator is in ``_ROUNDS`` of these at least."""
+    found: list[emulated.Case] = []
+    for round_ in range(_ROUNDS):
+        ops = [*graphs.DRAWERS]
+        random.Random(round_).shuffle(ops)
+        for first in range(0, len(ops), _OPERATORS_A_MODEL):
+            strategy = models_of(tuple(ops[first : first + _OPERATORS_A_MODEL]))
+            found.append(max(drawn(strategy, f"mixture{len(found)}", _EXAMPLES), key=elements))
+    return tuple(found)
+
+
+def elements(case: emulated.Case) -> int:
+    """How much is computed: the first models that hypothesis draws do not tell much."""
+    return sum(node.output.size for node in case.model.graph.nodes)
+
+
+@functools.cache
+def further() -> tuple[tuple[emulated.Case, ...], ...]:
+    """By strategy, the largest first."""
+    return tuple(
+        tuple(sorted(drawn(s, f"further{k}", _FURTHER_EXAMPLES), key=elements, reverse=True))
+        for k, s in enumerate(_FURTHER)
+    )
+
+
+def drawn(
+    strategy: st.SearchStrategy[graphs.DrawnModel], name: str, count: int
+) -> list[emulated.Case]:
+    """``count`` models that keep all rules, always the same."""
+    found: list[emulated.Case] = []
+
+    @seed(zlib.crc32(name.encode()))
+    @settings(
+        database=None,
+        deadline=None,
+        max_examples=count,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(model: graphs.DrawnModel) -> None:
+        try:
+            graph = tflite.read(model.data, f"{name}_{len(found)}")
+        except UnsupportedModelError:
+            assume(False)
+        found.append(emulated.Case(Model(graph, model.data), model.inputs))
+
+    collect()
+    return found
+
+
+@functools.cache
+def cases(core: Core) -> tuple[emulated.Case, ...]:
+    """The mixtures, some of the further, and those whose kernels are rare among them all."""
+    chosen = [*mixtures(), *(case for found in further() for case in found[:_CASES_A_STRATEGY])]
+    taken = Counter(name for case in chosen for name in kernels(case.model.graph, core))
+    for case in (case for found in further() for case in found[_CASES_A_STRATEGY:]):
+        names = Counter(kernels(case.model.graph, core))
+        if any(taken[name] < _CASES_A_KERNEL for name in names):
+            taken.update(names)
+            chosen.append(case)
+    return tuple(chosen)
+
+
+def kernels(graph: Graph, core: Core) -> Iterator[str]:
+    """The kernels that the graph's operators choose among several."""
+    for node in graph.nodes:
+        operator = operator_of(node)
+        if operator.kernels:
+            yield operator.kernel(node, core).function
+
+
+@pytest.mark.parametrize("board_id", _BOARDS)
+def test_operators_equal_tflm(board_id: str, tmp_path: Path) -> None:
+    board = board_by_id(board_id)
+    assert board.emulator is not None
+    for tool in (board.emulator.qemu, board.processor.toolchain + "gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    emulated.check(cases(board.processor), board, tmp_path)
+
+
+def test_every_operator_is_among_the_cases() -> None:
+    ops = {node.op for case in mixtures() for node in case.model.graph.nodes}
+    assert ops >= set(operators())
+
+
+def test_every_kernel_is_among_the_cases() -> None:
+    all_kernels = {kernel.function for op in operators().values() for kernel in op.kernels}
+    run = {
+        name
+        for core in (board_by_id(board_id).processor for board_id in _BOARDS)
+        for case in cases(core)
+        for name in kernels(case.model.graph, core)
+    }
+    assert all_kernels - run == set()
