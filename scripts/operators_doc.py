@@ -29,8 +29,6 @@ def page() -> Iterator[str]:
     for operator in operators().values():
         yield from ("", f"## {operator.name}", "", _meaning(operator), "")
         yield from _rules(operator.rules)
-        if operator.kernels:
-            yield from ("", f"Kernels: {', '.join(f'`{k.function}`' for k in operator.kernels)}")
 
 
 def _meaning(operator: Operator[Any]) -> str:

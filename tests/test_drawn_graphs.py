@@ -15,7 +15,7 @@ from tinyaiot.frontends import tflite
 from tinyaiot.operators import operators
 
 _PARTS = 4
-_FIXED = 100
+_FIXED = 160
 
 
 @pytest.mark.parametrize("part", range(_PARTS))

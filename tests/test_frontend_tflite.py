@@ -9,11 +9,12 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from tflite_micro.python.tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from tests.support import graphs
 from tests.support.builder import ModelBuilder
 from tests.support.real_models import each_real_model
 from tinyaiot import frontends
@@ -385,6 +386,15 @@ def assert_read_is_safe(data: bytes) -> None:
 def test_a_damaged_file_never_crashes_reading(edits: list[tuple[int, int]], keep: float) -> None:
     """What is read all the same keeps its operators' rules, so that it can be computed."""
     assert_read_is_safe(damaged(SMALL, edits, keep))
+
+
+@settings(_FUZZ, max_examples=300, suppress_health_check=list(HealthCheck))
+@given(graphs.models(), changes)
+def test_a_damaged_drawn_model_never_crashes_reading(
+    model: graphs.DrawnModel, edits: list[tuple[int, int]]
+) -> None:
+    note(model.description)
+    assert_read_is_safe(damaged(model.data, edits, 1.0))
 
 
 @each_real_model

@@ -78,7 +78,8 @@ class Drawing:
 
     def scale(self) -> float:
         """Ordinary scales mostly, so that values are neither all saturated nor all zero."""
-        exponent = self.pick(-6.0, -5.3, -4.0, -4.6, -7.9, -1.0, 0.0, 2.5)
+        ordinary = (-6.0, -5.3, -5.0, -4.7, -4.6, -4.0, -7.9, -1.0, 0.0, 2.5)
+        exponent = self.pick(*ordinary, *ordinary, -20.0, -13.3, 9.0)
         return float(np.float32(2.0**exponent))
 
     def input(self) -> Activation:
@@ -156,9 +157,14 @@ class Drawing:
         return self._new(tuple(shape), model.scale, model.zero_point, self.builder.tensor)
 
     def finish(self) -> DrawnModel:
-        """The model; its outputs are what nothing reads, and now and then what something does."""
+        """The model; its outputs are what nothing reads, and now and then what something does.
+
+        Now and then, too, nothing reads a result and it is no output.
+        """
         for a in self.activations:
-            if a.index not in self.read or self.between(0, 9) == 9:
+            is_end = a.index not in self.read
+            unusual = self.between(0, 9) == 9
+            if is_end != unusual or a is self.activations[-1]:
                 self._output(a)
         return DrawnModel(self.builder.build(self.outputs), self.inputs, "\n".join(self.steps))
 
@@ -296,9 +302,9 @@ def _pool(d: Drawing, op: str, x: Activation) -> None:
 def _reduce(d: Drawing, op: str, x: Activation) -> None:
     rank = len(x.shape)
     axes = d.pick(*((1, 2), (1,), (rank - 1,), (2, 1), (-1,), tuple(range(1, rank))))
-    if any(axis >= rank for axis in axes):
+    if not axes or any(axis >= rank for axis in axes):
         axes = (rank - 1,)
-    keep = d.pick(True, False)
+    keep = rank == 1 or d.pick(True, False)
     reduced = {axis % rank for axis in axes}
     kept = [1 if k in reduced else n for k, n in enumerate(x.shape) if keep or k not in reduced]
     axes_constant = d.constant(np.array(axes, np.int32))
@@ -403,6 +409,8 @@ def _pad(d: Drawing, op: str, x: Activation) -> None:
 
 def _concatenation(d: Drawing, op: str, x: Activation) -> None:
     """Of activations that differ along one axis alone, each brought to ``x``'s quantization."""
+    if len(x.shape) == 1:
+        return
     axis = d.between(1, len(x.shape) - 1)
 
     def fits(a: Activation) -> bool:
