@@ -5,6 +5,7 @@ Nodes are those that compute, numbered by position; tensors are the roots of ali
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,10 +77,14 @@ class Flow:
 
     def last_reader(self, tensor: int) -> int:
         """The position after which a tensor is not needed any more."""
-        if tensor in self.kept:
-            return len(self.nodes)
-        readers = self.readers[tensor]
-        return readers[-1].reader if readers else self.maker[tensor]
+        return self._last_readers[tensor]
+
+    @functools.cached_property
+    def _last_readers(self) -> dict[int, int]:
+        last = dict(self.maker)
+        last.update((use.source, use.reader) for of_node in self.uses for use in of_node)
+        last.update((tensor, len(self.nodes)) for tensor in self.kept)
+        return last
 
 
 def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Flow:

@@ -24,6 +24,7 @@ from tinyaiot.planner.problem import Buffer, align
 from tinyaiot.planner.region import Ends, Region, ends_of, measure
 
 _ALIGNMENT = 4
+_NEVER = 1 << 60
 
 
 def rows(
@@ -71,6 +72,9 @@ class Search:
     def __init__(self, flow: Flow, core: Core) -> None:
         self.flow = flow
         self.scratch = [operator_of(node).scratch_bytes(node, core) for node in flow.nodes]
+        self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
+        self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
+        self._wholes = [flow.is_whole(position) for position in range(len(flow.nodes))]
         self.region = functools.cache(functools.partial(measure, flow))
 
     def cuts(self) -> tuple[int, ...]:
@@ -128,17 +132,11 @@ class Search:
 
         Rings are as narrow as their windows, and ends overlap at will.
         """
-        flow = self.flow
-        if stop - start > 1 and any(flow.is_whole(p) for p in range(start, stop)):
-            return 1 << 60
-        ends = ends_of(flow, start, stop)
-        rings = 0
-        for tensor in ends.born:
-            if tensor not in ends.live_out:
-                widest = max(
-                    (int((u.stop - u.first).max()) for u in flow.readers[tensor]), default=1
-                )
-                rings += self.ring_bytes(tensor, max(widest, 1))
+        if stop - start > 1 and any(self._wholes[start:stop]):
+            return _NEVER
+        ends = ends_of(self.flow, start, stop)
+        out = set(ends.live_out)
+        rings = sum(self._least_rings[tensor] for tensor in ends.born if tensor not in out)
         # All that dies is whole at the start, all that is made whole at the end.
         dying = sum(self._size(t) for t in ends.dying)
         made = sum(self._size(t) for t in ends.live_out)
@@ -148,7 +146,7 @@ class Search:
         return sum(self._size(tensor) for tensor in (*ends.live_in, *ends.live_out))
 
     def _size(self, tensor: int) -> int:
-        return align(self.flow.tensors[tensor].nbytes, _ALIGNMENT)
+        return self._sizes[tensor]
 
     def _scratch(self, start: int, stop: int) -> int:
         return max(self.scratch[start:stop])
@@ -160,6 +158,11 @@ class Search:
             extent = max(made, read + max(align(distance, _ALIGNMENT), 0))
             savings.append(made + read - extent)
         return max(savings)
+
+
+def _widest(flow: Flow, tensor: int) -> int:
+    """Rows that a single row of any reader takes, at most."""
+    return max([1, *(int((use.stop - use.first).max()) for use in flow.readers[tensor])])
 
 
 @dataclass(frozen=True)
