@@ -1,0 +1,108 @@
+"""Measures models on all boards and writes docs/measurements.md.
+
+    python scripts/measure_models.py ../shared/models [BOARD...]
+
+Each number is what `tinyaiot measure MODEL --board BOARD --json FILE` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tinyaiot import cli
+from tinyaiot.boards import board_ids
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "measurements.md"
+MODELS = ("kws", "vww", "ic", "ad", "person_detect", "str_ww", "mcunet-vww1", "mcunet-in1")
+MAIN_BOARD = "mps2-an386"
+
+Document = dict[str, Any]
+
+_HEAD = """\
+# Measurements
+
+Written by `make bench`. Each number is what this command prints and writes, MODEL being a file
+below and BOARD a column or `mps2-an386`:
+
+    tinyaiot measure MODEL.tflite --board BOARD --json FILE
+
+kws, vww, ic, ad and str_ww are MLPerf Tiny's (mlcommons/tiny), person_detect is tflite-micro's,
+the mcunet models are MCUNet's architectures with random weights. All outputs equal TFLM's bit for
+bit. Boards are emulated; counts are exact instructions, not cycles and not time.
+"""
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    boards = [b for b in sys.argv[2:] or board_ids() if b != "host"]
+    results = {
+        (model, board): measure(folder / f"{model}.tflite", board)
+        for model in MODELS
+        for board in boards
+    }
+    PAGE.write_text("\n".join(page(results, boards)) + "\n", encoding="utf-8")
+
+
+def measure(model: Path, board: str) -> Document | str:
+    """The measurement, or why there is none."""
+    print(f"{model.stem} on {board}", flush=True)
+    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()) as errors:
+        code = cli.run(["measure", str(model), "--board", board, "--work", work, "-q"])
+        if code == 0:
+            document: Document = json.loads((Path(work) / "measurement.json").read_text())
+            return document
+    if code != 5:
+        sys.exit(f"{model.stem} on {board}: {errors.getvalue()}")
+    message = errors.getvalue().splitlines()[0]
+    return "flash" if "flash" in message else "RAM"
+
+
+def page(results: dict[tuple[str, str], Document | str], boards: list[str]) -> Iterator[str]:
+    """The lines of the page."""
+    yield _HEAD
+    yield f"## On {MAIN_BOARD}, in bytes\n"
+    yield "<!-- begin: main -->"
+    yield from main_table({m: results[m, MAIN_BOARD] for m in MODELS})
+    yield "<!-- end: main -->\n"
+    yield "Arena: input, output and scratch included. RAM: .data and .bss, the arena included."
+    yield "Flash beyond: what there is beside weights and biases, harness and start-up included,"
+    yield "and of that the scales of channels (four bytes each).\n"
+    yield "## Instructions per inference\n"
+    yield "Where there is no number, the model does not fit that memory.\n"
+    yield from row("model", *boards)
+    yield from row("---", *("---:" for _ in boards))
+    for model in MODELS:
+        yield from row(model, *(count(results[model, board]) for board in boards))
+
+
+def main_table(results: dict[str, Document | str]) -> Iterator[str]:
+    headings = ("MACs", "instructions", "per MAC", "arena", "RAM", "stack", "flash")
+    yield from row("model", *headings, "beyond", "of it scales")
+    yield from row("---", *("---:" for _ in range(len(headings) + 2)))
+    for model, d in results.items():
+        if isinstance(d, str):
+            continue
+        numbers = [d["macs"], d["count"], d["count"] / d["macs"], d["arena_bytes"]]
+        numbers += [d["ram_bytes"], d["stack_bytes"], d["flash_bytes"]]
+        numbers += [d["flash_bytes"] - d["weights_bytes"], d["array_bytes"]["requant"]]
+        yield from row(model, *(f"{n:.2f}" if isinstance(n, float) else f"{n:,}" for n in numbers))
+
+
+def count(result: Document | str) -> str:
+    return result if isinstance(result, str) else f"{result['count']:,}"
+
+
+def row(*cells: str) -> Iterator[str]:
+    yield f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
