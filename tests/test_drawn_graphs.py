@@ -1,4 +1,4 @@
-"""Whole drawn models: TFLM = numpy meaning = generated C under sanitizers, in every tensor.
+"""Whole drawn models in every kind of plan: TFLM = numpy meaning = generated C, sanitized.
 
 ``--drawn N`` draws N models at random instead of the fixed ones.
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, assume, event, given, note, seed, settings
+from hypothesis import strategies as st
 
 from tests.support import differential, graphs
 from tinyaiot import oracle
 from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import tflite
 from tinyaiot.operators import operators
+from tinyaiot.plan import Memory
+from tinyaiot.planner import STRATEGIES, plan_model
 
 _PARTS = 4
 _FIXED = 160
+_AMPLE = (Memory("ram", 1 << 28),)
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
@@ -29,15 +33,15 @@ def test_drawn_models_equal_tflm(part: int, request: pytest.FixtureRequest) -> N
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(graphs.models())
-    def check(model: graphs.DrawnModel) -> None:
+    @given(graphs.models(), st.sampled_from(sorted(STRATEGIES)), st.booleans())
+    def check(model: graphs.DrawnModel, strategy: str, keep_input: bool) -> None:
         note(model.description)
-        check_model(model)
+        check_model(model, strategy, keep_input)
 
     (check if wanted else seed(part)(check))()
 
 
-def check_model(model: graphs.DrawnModel) -> None:
+def check_model(model: graphs.DrawnModel, strategy: str, keep_input: bool) -> None:
     """Compares a drawn model's tensors; drops one that breaks rules or that TFLM refuses."""
     try:
         graph = tflite.read(model.data, "m")
@@ -45,7 +49,8 @@ def check_model(model: graphs.DrawnModel) -> None:
     except UnsupportedModelError as error:
         event(f"dropped: {error.details[0] if error.details else error.what}")
         assume(False)
-    differential.check(model.data, model.inputs)
+    plan = plan_model(graph, differential.HOST, _AMPLE, keep_input=keep_input, strategy=strategy)
+    differential.check(model.data, model.inputs, plan)
 
 
 def test_every_operator_is_drawn() -> None:
