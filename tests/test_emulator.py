@@ -187,7 +187,7 @@ def test_host_names_what_the_sanitizer_found(tmp_path: Path) -> None:
     with EmulatedBoard(board, image) as emulated:
         device = Device(emulated.link)
         device.load(INPUTS)
-        with pytest.raises(DeviceError, match="out of bounds|global-buffer-overflow"):
+        with pytest.raises(DeviceError, match=r"out of bounds|global-buffer-overflow"):
             device.run()
 
 

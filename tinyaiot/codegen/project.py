@@ -23,6 +23,9 @@ LINKER_SCRIPT = "port/firmware.ld"
 _INCLUDE_FOLDERS = ("model", "kernels", "harness", "port")
 _WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
 _LIBC_FLAGS = {"riscv": ("--specs=picolibc.specs",)}
+_FAST = ("-O2",)
+# Loops that clear or compare a few bytes are not worth the C library's memset and strlen.
+_SMALL = ("-Os", "-fno-tree-loop-distribute-patterns")
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -135,6 +138,8 @@ def _context(
         "include_folders": _INCLUDE_FOLDERS,
         "core_flags": [*board.processor.flags, *_LIBC_FLAGS.get(board.processor.arch, ())],
         "instrument_flags": [*_SANITIZERS, "-DTA_CHECKED"] if native else [],
+        "fast_flags": _FAST,
+        "small_flags": _SMALL,
         "warnings": _WARNINGS,
         "defines": [*_clock_defines(board), *board.defines, *defines],
         "linker_script": LINKER_SCRIPT,

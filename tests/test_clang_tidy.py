@@ -1,0 +1,87 @@
+"""clang-tidy over all C that ships: only checks that find bugs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.handmade import digits_model
+from tinyaiot.boards import board_by_id
+from tinyaiot.codegen.project import generate_project
+from tinyaiot.paths import data_dir
+
+CHECKS = ",".join(
+    [
+        "-*",
+        "bugprone-*",
+        "clang-analyzer-*",
+        # Matters of style.
+        "-bugprone-easily-swappable-parameters",
+        "-bugprone-reserved-identifier",
+        # Offsets are 32 bits wide on the targets; -Wconversion guards what narrows; int8_t is a
+        # number here, never a character.
+        "-bugprone-implicit-widening-of-multiplication-result",
+        "-bugprone-narrowing-conversions",
+        "-bugprone-signed-char-misuse",
+    ]
+)
+FIRMWARE = data_dir("firmware")
+OPERATORS = sorted(path for path in (FIRMWARE / "operators").iterdir() if path.is_dir())
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("clang-tidy") is None, reason="clang-tidy is not installed"
+)
+
+
+def check(sources: list[Path], folders: list[Path], *flags: str) -> None:
+    includes = [f"-I{folder}" for folder in folders]
+    run = subprocess.run(
+        [
+            "clang-tidy",
+            "--quiet",
+            f"--checks={CHECKS}",
+            "--warnings-as-errors=*",
+            *map(str, sources),
+            "--",
+            "-std=c99",
+            *includes,
+            *flags,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-500:]
+
+
+@pytest.mark.parametrize("folder", OPERATORS, ids=lambda folder: folder.name)
+def test_operators(folder: Path) -> None:
+    # What needs another core's instructions is not for this compiler.
+    sources = [path for path in sorted(folder.glob("*.c")) if builds_on_host(path)]
+    assert sources
+    check(sources, [FIRMWARE / "include", *OPERATORS], "-DTA_CHECKED")
+
+
+def builds_on_host(path: Path) -> bool:
+    return path.stem.endswith("_c") or path.stem.rsplit("_", 1)[-1] not in {"dsp", "mve"}
+
+
+def test_harness_and_host_port() -> None:
+    harness = FIRMWARE / "harness"
+    sources = [*sorted(harness.glob("*.c")), *sorted((FIRMWARE / "ports/host").glob("*.c"))]
+    check(sources, [FIRMWARE / "include", harness])
+
+
+def test_generated_model(tmp_path: Path) -> None:
+    board = board_by_id("host")
+    generate_project([digits_model(board)], board).write(tmp_path / "project")
+    folders = [tmp_path / "project" / name for name in ("model", "kernels", "harness")]
+    sources = sorted((tmp_path / "project/model").glob("*.c"))
+    check([*sources, tmp_path / "project/harness/ta_image.c"], folders, "-DTA_CHECKED")
+
+
+def test_counting_plugin() -> None:
+    check([FIRMWARE / "qemu_plugin/ta_count.c"], [], "-DTA_PLUGIN_API=1", "-D_GNU_SOURCE")
