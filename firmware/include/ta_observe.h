@@ -8,7 +8,8 @@
  * (not loaded) tell it which layer each TA_LAYER mark opens.
  *
  *   TA_BEGIN  counting starts         TA_LAYER(k)  what follows is layer k's
- *   TA_END    counting ends           TA_PAUSE     what follows is nobody's
+ *   TA_END    counting ends           TA_PAUSE     what follows does not count
+ *                                     TA_RESUME    what follows counts, for no layer
  */
 #ifndef TA_OBSERVE_H
 #define TA_OBSERVE_H
@@ -16,23 +17,26 @@
 #include "ta_rows.h"
 
 #if defined(__arm__)
-/* Thumb's hint #9 to #12, whose mnemonic GNU as does not know. */
+/* Thumb's hint #9 to #13, whose mnemonic GNU as does not know. */
 #define TA_HINT_BEGIN ".inst.n 0xbf90"
 #define TA_HINT_END ".inst.n 0xbfa0"
 #define TA_HINT_LAYER ".inst.n 0xbfb0"
 #define TA_HINT_PAUSE ".inst.n 0xbfc0"
+#define TA_HINT_RESUME ".inst.n 0xbfd0"
 #elif defined(__riscv)
 /* slti with rd = x0: the encodings that the ISA reserves for custom hints. */
 #define TA_HINT_BEGIN "slti x0, x0, 9"
 #define TA_HINT_END "slti x0, x0, 10"
 #define TA_HINT_LAYER "slti x0, x0, 11"
 #define TA_HINT_PAUSE "slti x0, x0, 12"
+#define TA_HINT_RESUME "slti x0, x0, 13"
 #endif
 
 #ifdef TA_HINT_BEGIN
 #define TA_BEGIN() __asm__ volatile(TA_HINT_BEGIN ::: "memory")
 #define TA_END() __asm__ volatile(TA_HINT_END ::: "memory")
 #define TA_PAUSE() __asm__ volatile(TA_HINT_PAUSE ::: "memory")
+#define TA_RESUME() __asm__ volatile(TA_HINT_RESUME ::: "memory")
 #define TA_LAYER(k)                                                              \
     __asm__ volatile("1: " TA_HINT_LAYER "\n"                                    \
                      ".pushsection .ta_marks, \"\", %%progbits\n"                \
@@ -43,6 +47,7 @@
 #define TA_BEGIN() ((void)0)
 #define TA_END() ((void)0)
 #define TA_PAUSE() ((void)0)
+#define TA_RESUME() ((void)0)
 #define TA_LAYER(k) ((void)0)
 #endif
 
@@ -63,6 +68,7 @@ struct ta_observer {
             (observer)->rows_done(observer, layer, output, rows, row_bytes,      \
                                   y_start, y_stop);                              \
         }                                                                        \
+        TA_RESUME();                                                             \
     } while (0)
 
 #endif

@@ -65,9 +65,16 @@ EXPORT int qemu_plugin_version = TA_PLUGIN_API;
 EXPORT int qemu_plugin_install(uint64_t plugin, const struct qemu_info *info, int argument_count,
                                char **arguments);
 
-typedef enum mark_kind { NO_MARK = 0, BEGIN = 9, END = 10, LAYER = 11, PAUSE = 12 } mark_kind;
+typedef enum mark_kind {
+    NO_MARK = 0,
+    BEGIN = 9,
+    END = 10,
+    LAYER = 11,
+    PAUSE = 12,
+    RESUME = 13
+} mark_kind;
 
-/* Where counts go: one for each TA_LAYER mark, and one for what comes before the first. */
+/* Where counts go: one for each TA_LAYER mark, and one for what belongs to no layer. */
 typedef struct site {
     struct site *next;
     uint64_t address;
@@ -83,8 +90,8 @@ typedef struct mark {
 
 static bool is_arm;
 static FILE *out;
-static site before_layers;
-static site *const sites = &before_layers;
+static site no_layer;
+static site *const sites = &no_layer;
 
 static uint64_t entered; /* instructions of all blocks entered so far */
 static bool running;     /* between TA_BEGIN and TA_END */
@@ -123,7 +130,7 @@ static void begin_run(void)
         s->count = 0;
     }
     running = true;
-    current = &before_layers;
+    current = &no_layer;
 }
 
 static void end_run(void)
@@ -159,6 +166,9 @@ static void on_mark(unsigned int cpu, void *data)
         break;
     case LAYER:
         current = running ? m->layer : NULL;
+        break;
+    case RESUME:
+        current = running ? &no_layer : NULL;
         break;
     default:
         current = NULL;
@@ -203,7 +213,7 @@ static mark_kind kind_of(const struct qemu_plugin_insn *instruction)
     const uint32_t code = first_bytes(instruction);
     const uint32_t number = is_arm ? (code >> 4) & 15u : code >> 20;
     const bool is_hint = is_arm ? (code & 0xff0fu) == 0xbf00u : (code & 0xfffffu) == 0x2013u;
-    return is_hint && number >= BEGIN && number <= PAUSE ? (mark_kind)number : NO_MARK;
+    return is_hint && number >= BEGIN && number <= RESUME ? (mark_kind)number : NO_MARK;
 }
 
 static void on_translation(uint64_t plugin, struct qemu_plugin_tb *block)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyaiot.codegen.program import RowProgram, WholeLayer, split_steps
 from tinyaiot.codegen.templates import render
 from tinyaiot.cores import Core
 from tinyaiot.csource import Array, Call, Lowered, Ref, Role, Value, c_type, format_value
 from tinyaiot.graph import DType, Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.paths import data_dir
-from tinyaiot.plan import Plan, Slot, Step
+from tinyaiot.plan import Plan, Slot
 
 _ARENA_ALIGNMENT = 8
 _VALUES_A_LINE = {1: 24, 2: 16, 4: 10}
@@ -111,7 +112,7 @@ class _ModelWriter:
         self._filled: dict[int, int] = {}
 
     def node_prefix(self, node: Node) -> str:
-        return f"{self.name}_l{node.index:02d}"
+        return f"{self.name}_l{_number(node.index)}"
 
     def address(self, memory: str, offset_bytes: int) -> Ref:
         return Ref(f"{self._arena(memory)} + {offset_bytes}")
@@ -197,10 +198,12 @@ class _ModelWriter:
                 for node in self.graph.nodes
                 for call in lowered[node.index].calls
             ],
-            "steps": [
-                self._step(step, node, lowered[node.index])
-                for step, node in ((s, self.graph.nodes[s.node]) for s in self.plan.steps)
+            "layers": [
+                self._layer(node, lowered[node.index])
+                for node in self.graph.nodes
+                if lowered[node.index].calls
             ],
+            "parts": [self._part(k, part) for k, part in enumerate(self._parts())],
             "layer_count": len(self.graph.nodes),
             "arrays": [_printable(array) for array in sorted(arrays, key=lambda a: a.name)],
         }
@@ -208,23 +211,39 @@ class _ModelWriter:
     def _struct_name(self, node: Node, call: Call) -> str:
         return self.node_prefix(node) + (f"_{call.suffix}" if call.suffix else "")
 
-    def _step(self, step: Step, node: Node, lowered: Lowered) -> dict[str, Any]:
-        whole = (step.y_start, step.y_stop) == (0, node.output.height)
+    def _layer(self, node: Node, lowered: Lowered) -> dict[str, Any]:
+        """A node's own function, which makes any of its rows."""
         calls = []
         for call in lowered.calls:
             output = node.outputs[call.output]
+            # Outputs of other heights than the first's are only ever made whole.
+            streamed = output.height == node.output.height
             calls.append(
                 {
                     "function": call.function,
                     "struct": self._struct_name(node, call),
-                    "y_start": 0 if whole else step.y_start,
-                    "y_stop": output.height if whole else step.y_stop,
+                    "y_start": "y_start" if streamed else 0,
+                    "y_stop": "y_stop" if streamed else output.height,
                     "output": call.output,
                     "row_bytes": output.row_bytes,
                     "final": call.final,
                 }
             )
-        return {"layer": node.index, "op": node.op, "calls": calls}
+        return {"index": node.index, "number": _number(node.index), "op": node.op, "calls": calls}
+
+    def _parts(self) -> tuple[WholeLayer | RowProgram, ...]:
+        heights = {node.index: node.output.height for node in self.graph.nodes}
+        return split_steps(self.plan.steps, heights)
+
+    def _part(self, k: int, part: WholeLayer | RowProgram) -> dict[str, Any]:
+        if isinstance(part, WholeLayer):
+            height = self.graph.nodes[part.node].output.height
+            return {"number": _number(part.node), "height": height, "program": []}
+        return {
+            "name": f"{self.name}_program_{_number(k)}",
+            "layers": [_number(node) for node in part.nodes],
+            "program": _lines([str(entry) for entry in part.entries], 1),
+        }
 
     def _end(self, k: int, tensor: Tensor) -> dict[str, Any]:
         """An input or output of the model, as the templates print it."""
@@ -267,7 +286,6 @@ def _as_int8_pointer(name: str, values: npt.NDArray[Any]) -> Ref:
 
 def _printable(array: Array) -> dict[str, Any]:
     values = array.data.reshape(-1)
-    width = _VALUES_A_LINE[values.dtype.itemsize]
     texts = [format_value(v) for v in values.tolist()] if values.dtype.kind == "f" else None
     if texts is None:
         suffix = "u" if values.dtype == np.uint32 else ""
@@ -278,8 +296,18 @@ def _printable(array: Array) -> dict[str, Any]:
         "type": c_type(values.dtype),
         "size": len(values),
         "alignment": array.alignment,
-        "lines": [", ".join(texts[i : i + width]) for i in range(0, len(texts), width)],
+        "lines": _lines(texts, values.dtype.itemsize),
     }
+
+
+def _lines(texts: Sequence[str], nbytes: int) -> list[str]:
+    """Values of ``nbytes`` each, as many a line as fit."""
+    width = _VALUES_A_LINE[nbytes]
+    return [", ".join(texts[i : i + width]) for i in range(0, len(texts), width)]
+
+
+def _number(index: int) -> str:
+    return f"{index:02d}"
 
 
 def _headers(lowered: Iterable[Lowered]) -> list[str]:

@@ -49,7 +49,7 @@ class Counts:
 
     Attributes:
         total: between its begin and its end, what only observers caused left out.
-        by_layer: by the layer's index; ``total`` also has what came before the first layer.
+        by_layer: by the layer's index; ``total`` also has what belongs to no layer.
     """
 
     total: int
