@@ -22,6 +22,7 @@ LINKER_SCRIPT = "port/firmware.ld"
 
 _INCLUDE_FOLDERS = ("model", "kernels", "harness", "port")
 _WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+_COMMON = ("-g", "-fno-common", "-ffunction-sections", "-fdata-sections")
 _LIBC_FLAGS = {"riscv": ("--specs=picolibc.specs",)}
 _FAST = ("-O2",)
 # Loops that clear or compare a few bytes are not worth the C library's memset and strlen.
@@ -68,6 +69,7 @@ def generate_project(
     files["harness/ta_image.c"] = render("image.c.j2", context)
     for path, template in _build_templates(board).items():
         files[path] = render(template, context)
+    files.update(_platformio_files(board, context))
     files[MANIFEST] = _manifest(models, board)
     return Sources(dict(sorted(files.items())))
 
@@ -109,6 +111,7 @@ def _build_templates(board: Board) -> dict[str, str]:
         "CMakeLists.txt": "CMakeLists.txt.j2",
         "Makefile": "Makefile.j2",
         "README.md": "README.md.j2",
+        "platformio.ini": "platformio.ini.j2",
     }
     if board.processor.arch != "host":
         templates["toolchain.cmake"] = "toolchain.cmake.j2"
@@ -141,8 +144,53 @@ def _context(
         "fast_flags": _FAST,
         "small_flags": _SMALL,
         "warnings": _WARNINGS,
+        "common_flags": _COMMON,
         "defines": [*_clock_defines(board), *board.defines, *defines],
         "linker_script": LINKER_SCRIPT,
+    }
+
+
+def _platformio_files(board: Board, context: Mapping[str, Any]) -> dict[str, bytes]:
+    """A PlatformIO platform of the project's own: none has to be downloaded."""
+    native = context["native"]
+    linker_script = [] if native else ["-nostartfiles", "-T", f"$PROJECT_DIR/{LINKER_SCRIPT}"]
+    document = {
+        "name": board.name,
+        "vendor": "tinyaiot",
+        "url": "",
+        "build": {
+            "mcu": board.core,
+            "f_cpu": f"{board.clock_hz}L",
+            "cross": board.processor.toolchain,
+            "program_suffix": "" if native else ".elf",
+            "defines": context["defines"],
+            "include_folders": _INCLUDE_FOLDERS,
+            "flags": [
+                *context["core_flags"],
+                *_WARNINGS,
+                *_COMMON,
+                *context["instrument_flags"],
+            ],
+            "fast_flags": _FAST,
+            "small_flags": _SMALL,
+            "link_flags": [
+                *context["core_flags"],
+                *context["instrument_flags"],
+                *linker_script,
+                "-Wl,--gc-sections",
+            ],
+        },
+        "upload": {
+            "maximum_size": board.flash.size_bytes,
+            "maximum_ram_size": sum(ram.size_bytes for ram in board.ram) - board.stack_bytes,
+        },
+    }
+    folder = data_dir("firmware") / "platformio"
+    target = "platformio/tinyaiot"
+    return {
+        f"{target}/platform.json": (folder / "platform.json").read_bytes(),
+        f"{target}/builder/main.py": (folder / "builder" / "main.py").read_bytes(),
+        f"{target}/boards/{board.id}.json": _json(document),
     }
 
 
@@ -171,4 +219,8 @@ def _manifest(models: Sequence[ModelSources], board: Board) -> bytes:
             for model in models
         ],
     }
+    return _json(document)
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=2) + "\n").encode("utf-8")
