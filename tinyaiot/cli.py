@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,12 +19,13 @@ from tinyaiot.classify import Classification, classify
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
 from tinyaiot.documents import analysis_document, board_document, measurement_document
-from tinyaiot.errors import OutputsDifferError, TinyaiotError
+from tinyaiot.errors import OutputsDifferError, TinyaiotError, UsageError
 from tinyaiot.files import write_file, write_json
 from tinyaiot.frontends import load
 from tinyaiot.measure import Deployment, open_device
 from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.measure import validate as validate_deployment
+from tinyaiot.planner import Objective
 from tinyaiot.report import Report
 from tinyaiot.samples import Samples, default_inputs, load_inputs, load_samples
 from tinyaiot.summary import summarize
@@ -49,11 +51,12 @@ def run(arguments: list[str]) -> int:
     """
     report = Report()
     try:
-        result = cli.main(arguments, prog_name="tinyaiot", standalone_mode=False)
+        result = cli.main(arguments or ["--help"], prog_name="tinyaiot", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "tinyaiot"
+        report.error(UsageError(error.format_message(), f"see {command} --help"))
+        return UsageError.exit_code
     except TinyaiotError as error:
         report.error(error)
         return error.exit_code
@@ -86,6 +89,27 @@ def _report_bug(report: Report, error: Exception) -> int:
 def _verbosity(command: Command) -> Command:
     command = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
     return click.option("-v", "--verbose", is_flag=True, help="Name layers and files too.")(command)
+
+
+def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --objective and --keep-input, which the command takes as one ``options``."""
+
+    @click.option(
+        "--objective",
+        type=click.Choice([objective.value for objective in Objective]),
+        default=Objective.SPEED.value,
+        show_default=True,
+        help="speed: layer by layer where it fits, else streamed. ram: the smallest arena.",
+    )
+    @click.option(
+        "--keep-input", is_flag=True, help="An inference leaves the input's bytes as they were."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, objective: str, keep_input: bool, **kwargs: Any) -> Any:
+        options = pipeline.PlanOptions(Objective(objective), keep_input)
+        return command(*args, options=options, **kwargs)
+
+    return wrapped
 
 
 _model = click.argument("model", type=_PATH)
@@ -134,8 +158,14 @@ def cli() -> None:
 @_optional_board
 @_json
 @_verbosity
+@_plan_options
 def analyze(
-    model: Path, board: str | None, json_file: Path | None, quiet: bool, verbose: bool
+    model: Path,
+    board: str | None,
+    json_file: Path | None,
+    quiet: bool,
+    verbose: bool,
+    options: pipeline.PlanOptions,
 ) -> None:
     """Show what a model is and what it needs; no compiler and no board are needed.
 
@@ -149,11 +179,12 @@ def analyze(
     loaded = load(model)
     summary = summarize(loaded.graph)
     report.model(summary)
-    plan = pipeline.plan_without_limits(loaded, target)
+    plan = pipeline.plan_without_limits(loaded, target, options)
     report.layers(summary, plan)
     report.needs(summary, plan)
+    report.memory_map(loaded.graph, plan)
     if target is not None:
-        plan = pipeline.plan_model_on(loaded, target)
+        plan = pipeline.plan_model_on(loaded, target, options)
         report.fit(summary, plan, target)
     if json_file is not None:
         write_json(json_file, analysis_document(summary, plan, target))
@@ -166,8 +197,14 @@ def analyze(
     "-o", "--output", type=_PATH, required=True, metavar="DIR", help="The project's folder."
 )
 @_verbosity
+@_plan_options
 def generate(
-    models: tuple[Path, ...], board: str, output: Path, quiet: bool, verbose: bool
+    models: tuple[Path, ...],
+    board: str,
+    output: Path,
+    quiet: bool,
+    verbose: bool,
+    options: pipeline.PlanOptions,
 ) -> None:
     """Write a C project that builds on its own, for one model or several.
 
@@ -179,7 +216,7 @@ def generate(
     report = Report(quiet, verbose)
     target = board_by_id(board)
     loaded = [load(path) for path in models]
-    plans = pipeline.plan_together(loaded, target)
+    plans = pipeline.plan_together(loaded, target, options)
     sources = pipeline.generate(loaded, plans, target)
     sources.write(output)
     report.project(output, sources)
@@ -199,6 +236,7 @@ def generate(
 @_port
 @_json
 @_verbosity
+@_plan_options
 def measure(
     model: Path,
     board: str,
@@ -209,6 +247,7 @@ def measure(
     json_file: Path | None,
     quiet: bool,
     verbose: bool,
+    options: pipeline.PlanOptions,
 ) -> None:
     """Deploy a model to a board, measure it there, and compare it with TFLM.
 
@@ -220,7 +259,7 @@ def measure(
     Example: tinyaiot measure model.tflite --board mps2-an386 --json result.json
     """
     report = Report(quiet, verbose)
-    job = _job(model, board, work, port)
+    job = _job(model, board, work, port, options)
     deployment = pipeline.deploy(job, report)
     graph = deployment.model.graph
     inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
@@ -230,7 +269,7 @@ def measure(
     report.measurement(measurement, deployment)
     classification = None if loaded is None else _classify(report, deployment, loaded)
     document = measurement_document(measurement, deployment.image, classification)
-    write_json(job.work / "measurement.json", document)
+    write_json(job.work / pipeline.MEASUREMENT, document)
     if json_file is not None:
         write_json(json_file, document)
 
@@ -243,6 +282,7 @@ def measure(
 @_port
 @_json
 @_verbosity
+@_plan_options
 def validate(
     model: Path,
     board: str,
@@ -252,6 +292,7 @@ def validate(
     json_file: Path | None,
     quiet: bool,
     verbose: bool,
+    options: pipeline.PlanOptions,
 ) -> None:
     """Compare every layer's output on a board with TFLM's, byte for byte.
 
@@ -259,7 +300,7 @@ def validate(
     Example: tinyaiot validate model.tflite --board mps2-an386
     """
     report = Report(quiet, verbose)
-    deployment = pipeline.deploy(_job(model, board, work, port), report)
+    deployment = pipeline.deploy(_job(model, board, work, port, options), report)
     graph = deployment.model.graph
     inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
     with report.step(f"comparing on {board}", "compared"):
@@ -323,9 +364,11 @@ def _build(report: Report, project: Path) -> tuple[Image, Board]:
     return image, board
 
 
-def _job(model: Path, board: str, work: Path | None, port: str | None) -> pipeline.Job:
+def _job(
+    model: Path, board: str, work: Path | None, port: str | None, options: pipeline.PlanOptions
+) -> pipeline.Job:
     target = board_by_id(board)
-    return pipeline.Job(model, target, work or _WORK / f"{model.stem}-{board}", port)
+    return pipeline.Job(model, target, work or _WORK / f"{model.stem}-{board}", port, options)
 
 
 def _classify(report: Report, deployment: Deployment, samples: Samples) -> Classification:

@@ -12,14 +12,14 @@ from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Image, build, read_manifest
 from tinyaiot.codegen.model import model_sources
 from tinyaiot.codegen.project import Sources, generate_project
-from tinyaiot.cores import core_by_id
+from tinyaiot.cores import Core, core_by_id
 from tinyaiot.documents import graph_document, plan_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
 from tinyaiot.frontends import Model, load
 from tinyaiot.measure import Deployment
 from tinyaiot.plan import Memory, Plan
-from tinyaiot.planner import plan_model
+from tinyaiot.planner import Objective, plan_model
 from tinyaiot.summary import ModelSummary, summarize
 
 
@@ -40,6 +40,18 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
+class PlanOptions:
+    """What is asked of a plan.
+
+    Attributes:
+        keep_input: whether the inputs' bytes must survive an inference.
+    """
+
+    objective: Objective = Objective.SPEED
+    keep_input: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
     """What is asked for.
 
@@ -53,7 +65,10 @@ class Job:
     board: Board
     work: Path
     port: str | None = None
+    options: PlanOptions = PlanOptions()
 
+
+MEASUREMENT = "measurement.json"
 
 # The harness's own .data and .bss in the first RAM, beside the stack; the linker checks.
 _HARNESS_RAM_BYTES = 256
@@ -76,12 +91,14 @@ def deploy(job: Job, listener: Listener) -> Deployment:
     Raises:
         UnreadableModelError, UnsupportedModelError, DoesNotFitError, BuildError.
     """
+    # Whatever fails below, no older measurement must be left to be taken for this one's.
+    (job.work / MEASUREMENT).unlink(missing_ok=True)
     model = load(job.model)
     summary = summarize(model.graph)
     listener.model(summary)
     write_json(job.work / "graph.json", graph_document(model.graph))
 
-    plan = plan_model_on(model, job.board)
+    plan = plan_model_on(model, job.board, job.options)
     listener.fit(summary, plan, job.board)
     write_json(job.work / "plan.json", plan_document(plan))
 
@@ -93,13 +110,13 @@ def deploy(job: Job, listener: Listener) -> Deployment:
     return Deployment(model, plan, job.board, image, job.port)
 
 
-def plan_model_on(model: Model, board: Board) -> Plan:
+def plan_model_on(model: Model, board: Board, options: PlanOptions) -> Plan:
     """Graph → Plan, within the board's memories; raises DoesNotFitError."""
-    [only] = plan_together([model], board)
+    [only] = plan_together([model], board, options)
     return only
 
 
-def plan_together(models: Sequence[Model], board: Board) -> tuple[Plan, ...]:
+def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -> tuple[Plan, ...]:
     """Graphs → Plans of models that share a board, each with an arena of its own.
 
     Raises:
@@ -110,7 +127,7 @@ def plan_together(models: Sequence[Model], board: Board) -> tuple[Plan, ...]:
     left = memories(board)
     plans = []
     for model in models:
-        plans.append(plan_model(model.graph, board.processor, left))
+        plans.append(_plan(model, board.processor, left, options))
         left = tuple(
             replace(m, capacity_bytes=m.capacity_bytes - plans[-1].arena_bytes.get(m.name, 0))
             for m in left
@@ -118,10 +135,16 @@ def plan_together(models: Sequence[Model], board: Board) -> tuple[Plan, ...]:
     return tuple(plans)
 
 
-def plan_without_limits(model: Model, board: Board | None) -> Plan:
+def plan_without_limits(model: Model, board: Board | None, options: PlanOptions) -> Plan:
     """The plan that the model would have, were RAM without end (on a Cortex-M4, if no board)."""
     core = core_by_id("cortex-m4") if board is None else board.processor
-    return plan_model(model.graph, core, [_UNLIMITED])
+    return _plan(model, core, [_UNLIMITED], options)
+
+
+def _plan(model: Model, core: Core, left: Sequence[Memory], options: PlanOptions) -> Plan:
+    return plan_model(
+        model.graph, core, left, objective=options.objective, keep_input=options.keep_input
+    )
 
 
 def generate(models: Sequence[Model], plans: Sequence[Plan], board: Board) -> Sources:

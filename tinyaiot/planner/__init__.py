@@ -1,11 +1,12 @@
 """The memory scheduler: which rows are made when, and where every byte lies.
 
 ``plan_model`` makes a plan; ``tinyaiot.planner.checker`` proves it without the planner's help.
-A strategy is one function in ``STRATEGIES``.
+A strategy is one function in ``STRATEGIES``; the cheaper in instructions comes first.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -26,32 +27,52 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, "rows": r
 _UNLIMITED_BYTES = 1 << 40
 
 
+class Objective(enum.Enum):
+    """What a plan is chosen for."""
+
+    SPEED = "speed"
+    RAM = "ram"
+
+
 def plan_model(
     graph: Graph,
     core: Core,
     memories: Sequence[Memory],
     *,
+    objective: Objective = Objective.SPEED,
     keep_input: bool = False,
-    strategy: str = "plain",
+    strategy: str | None = None,
 ) -> Plan:
     """The plan of a model, checked; the same for the same arguments.
 
     Args:
         memories: in order of preference; a later one is used where the earlier do not do.
+        objective: SPEED takes the first strategy whose plan fits, the cheapest in instructions
+            first; RAM the plan with the smallest arena.
         keep_input: whether the inputs' bytes must survive an inference.
+        strategy: the only one to try; all by default.
 
     Raises:
         DoesNotFitError: no plan was found within the capacities.
     """
-    plan = STRATEGIES[strategy](graph, core, memories, keep_input)
+    names = list(STRATEGIES) if strategy is None else [strategy]
+    candidates = (STRATEGIES[name](graph, core, memories, keep_input) for name in names)
+    fitting = (plan for plan in candidates if plan is not None)
+    if objective is Objective.RAM:
+        plan = min(fitting, key=_arena_bytes, default=None)
+    else:
+        plan = next(fitting, None)
     if plan is None:
         unlimited = (Memory("unlimited", _UNLIMITED_BYTES),)
-        wanted = STRATEGIES[strategy](graph, core, unlimited, keep_input)
-        if wanted is None:
-            raise ValueError(f"strategy {strategy!r} refuses unlimited memory")
-        raise _does_not_fit(graph, wanted, memories)
+        wanted = (STRATEGIES[name](graph, core, unlimited, keep_input) for name in names)
+        smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
+        raise _does_not_fit(graph, smallest, memories)
     check(graph, plan, core, memories)
     return plan
+
+
+def _arena_bytes(plan: Plan) -> int:
+    return plan.total_arena_bytes
 
 
 def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> DoesNotFitError:
@@ -74,5 +95,5 @@ def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> Doe
     )
     if wanted.lower_bound_bytes > total:
         bound += ", more than there is"
-    hint = "try --objective ram or --feed rows, a smaller input, or a board with more RAM"
+    hint = "take a model with a smaller input or fewer channels, or a board with more RAM"
     return DoesNotFitError(what, hint, (*describe_worst_step(graph, wanted), bound))
