@@ -89,8 +89,12 @@ def test_unknown_board_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_unknown_option(tmp_path: Path) -> None:
     result = tinyaiot("analyze", DIGITS, "--bord", "x", cwd=tmp_path)
-    assert result.returncode == 2
-    assert "--bord" in result.stderr
+    assert_error(result, 2, "--bord", "tinyaiot analyze --help")
+
+
+def test_unknown_command_and_none(tmp_path: Path) -> None:
+    assert_error(tinyaiot("mesure", cwd=tmp_path), 2, "mesure", "--help")
+    assert tinyaiot(cwd=tmp_path).stdout == tinyaiot("--help", cwd=tmp_path).stdout
 
 
 def test_analyze_prints_and_writes_the_same_numbers(tmp_path: Path) -> None:
@@ -107,7 +111,8 @@ def test_analyze_prints_and_writes_the_same_numbers(tmp_path: Path) -> None:
 
 
 def test_piped_output_is_plain_and_80_columns_wide(tmp_path: Path) -> None:
-    for arguments in (["analyze", DIGITS], ["boards"], ["--help"], ["analyze", "--help"]):
+    commands = (["analyze", DIGITS], ["analyze", DIGITS, "-v"], ["boards"], ["measure", "--help"])
+    for arguments in commands:
         result = tinyaiot(*arguments, cwd=tmp_path, env={"COLUMNS": "200"})
         assert result.returncode == 0, result.stderr
         assert "\x1b" not in result.stdout
@@ -252,6 +257,9 @@ def test_measure_gives_the_keys_of_the_contract(tmp_path: Path) -> None:
 def test_work_folder_keeps_every_stage(tmp_path: Path) -> None:
     assert measure("-q", cwd=tmp_path).returncode == 0
     work = tmp_path / "build" / "digits-mps2-an386"
+    assert measure("--port", "/dev/null", cwd=tmp_path).returncode == 7
+    assert not (work / "measurement.json").exists()
+    assert measure("-q", cwd=tmp_path).returncode == 0
     for stage in ("graph.json", "plan.json", "project/tinyaiot.json", "measurement.json"):
         assert json.loads((work / stage).read_text())
     assert (work / "project" / "firmware.elf").is_file()

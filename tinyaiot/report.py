@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from tinyaiot.boards import Board
 from tinyaiot.build import Image
@@ -20,18 +21,22 @@ from tinyaiot.codegen.project import Sources
 from tinyaiot.csource import Role
 from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
+from tinyaiot.graph import Graph
 from tinyaiot.measure import Deployment, Measurement, Validation
-from tinyaiot.plan import Plan
+from tinyaiot.plan import Plan, Step
+from tinyaiot.planner.explain import memory_map
 from tinyaiot.summary import ModelSummary, format_shape
 
 _WIDTH_WHEN_PIPED = 80
+_MAP_COLUMNS = 38
 
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # A pipe has no width of its own, and COLUMNS is the terminal's, not the reader's.
     width = None if stream.isatty() else _WIDTH_WHEN_PIPED
-    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=False)
+    # Names in models may look like markup; styles are given as Text.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,11 @@ class Report:
     def line(self, label: str, text: str) -> None:
         """One line of a block: what it is, and its value."""
         if not self.quiet:
-            self.out.print(f"  [bold]{label:<13}[/]{text}", soft_wrap=True)
+            self.out.print(Text(f"  {label:<13}", "bold").append(text, "not bold"), soft_wrap=True)
 
     def heading(self, text: str) -> None:
         if not self.quiet:
-            self.out.print(f"\n[bold]{text}[/]", soft_wrap=True)
+            self.out.print(Text(f"\n{text}", "bold"), soft_wrap=True)
 
     def table(self, table: Table) -> None:
         if not self.quiet:
@@ -77,7 +82,7 @@ class Report:
         self.heading(summary.name)
         self.line("input", ", ".join(summary.inputs))
         self.line("output", ", ".join(summary.outputs))
-        self.line("operators", f"{len(summary.layers)}: {_wrapped(summary.ops, 15)}")
+        self.line("layers", f"{len(summary.layers)}: {_wrapped(summary.ops, 15)}")
         self.line("MACs", f"{summary.macs:,}")
         self.line("weights", f"{summary.weights_bytes:,} bytes")
 
@@ -110,10 +115,15 @@ class Report:
         self.line("arena", f"{plan.total_arena_bytes:,} bytes, input and output included")
         self._peak(summary, plan)
 
+    def memory_map(self, graph: Graph, plan: Plan) -> None:
+        """Where everything lies in the arena, and when."""
+        if self.verbose and not self.quiet:
+            self.heading("Arena, addresses from left to right")
+            self.out.print(memory_map(graph, plan, _MAP_COLUMNS), soft_wrap=True)
+
     def _peak(self, summary: ModelSummary, plan: Plan) -> None:
         worst = plan.worst_step
-        layer = summary.layers[worst.node]
-        self.line("worst step", f"layer {layer.index} {layer.op}, {worst.live_bytes:,} bytes live")
+        self.line("worst step", f"{_step(summary, worst)}, {worst.live_bytes:,} bytes live")
         self.line("lower bound", f"{plan.lower_bound_bytes:,} bytes for this kind of plan")
 
     def fit(self, summary: ModelSummary, plan: Plan, board: Board) -> None:
@@ -233,15 +243,24 @@ class Report:
 
     def error(self, error: TinyaiotError) -> None:
         """What happened, its details, and what to do."""
-        self.err.print("[bold red]error:[/] ", end="")
-        self.err.print(error.what, markup=False, soft_wrap=True)
+        self._error_line("error:", error.what)
         for line in error.details:
-            self.err.print(f"  {line}", markup=False, soft_wrap=True)
-        self.err.print("[bold]hint:[/] ", end="")
-        self.err.print(error.hint, markup=False, soft_wrap=True)
+            self.err.print(f"  {line}", soft_wrap=True)
+        self._error_line("hint:", error.hint)
+
+    def _error_line(self, label: str, text: str) -> None:
+        self.err.print(
+            Text(label, "bold red").append(f" {text}", "not bold default"), soft_wrap=True
+        )
 
     def _operator(self, op: str, name: str) -> str:
         return f"{op} {name}" if self.verbose else op
+
+
+def _step(summary: ModelSummary, step: Step) -> str:
+    if step.node < 0:
+        return f"input {-1 - step.node} arriving"
+    return f"layer {step.node} {summary.layers[step.node].op}"
 
 
 def _table(*headings: str) -> Table:
