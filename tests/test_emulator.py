@@ -63,6 +63,8 @@ __attribute__((noinline)) static void work(void)
     NOPS("1000");
     TA_PAUSE();
     NOPS("6");
+    TA_RESUME();
+    NOPS("2");
     TA_LAYER(8);
     ASM(LOOP);
     TA_LAYER(7);
@@ -81,7 +83,7 @@ __attribute__((noinline)) static void work(void)
 }
 """
 PROBE_COUNTS = Counts(
-    total=4 + 1003 + 201 + 9 + 11 + 13,
+    total=4 + 2 + 1003 + 201 + 9 + 11 + 13,
     by_layer={7: 1000 + 3, 8: 1 + 2 * 100, 9: 9, 10: 11, 11: 13},
 )
 CRASH = "__builtin_trap();"
