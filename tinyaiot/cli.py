@@ -172,7 +172,7 @@ def analyze(
     Without --board the plan is made for a Cortex-M4 with RAM without end.
 
     \b
-    Example: tinyaiot analyze model.tflite --board nucleo_f446re
+    Example: tinyaiot analyze model.tflite --board mps2-an386
     """
     report = Report(quiet, verbose)
     target = None if board is None else board_by_id(board)

@@ -68,6 +68,7 @@ def analysis_document(summary: ModelSummary, plan: Plan, board: Board | None) ->
         "macs": summary.macs,
         "extra_macs": plan.extra_macs,
         "weights_bytes": summary.weights_bytes,
+        "strategy": plan.strategy,
         "arena_bytes": plan.total_arena_bytes,
         "memories": None if board is None else dict(plan.arena_bytes),
         "lower_bound_bytes": plan.lower_bound_bytes,

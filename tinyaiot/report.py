@@ -123,6 +123,7 @@ class Report:
 
     def _peak(self, summary: ModelSummary, plan: Plan) -> None:
         worst = plan.worst_step
+        self.line("plan", f"{plan.strategy}, {len(plan.steps)} steps")
         self.line("worst step", f"{_step(summary, worst)}, {worst.live_bytes:,} bytes live")
         self.line("lower bound", f"{plan.lower_bound_bytes:,} bytes for this kind of plan")
 
