@@ -92,7 +92,7 @@ def _verbosity(command: Command) -> Command:
 
 
 def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --objective and --keep-input, which the command takes as one ``options``."""
+    """Adds --objective, --feed and --keep-input, which the command takes as ``options``."""
 
     @click.option(
         "--objective",
@@ -102,11 +102,18 @@ def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="speed: layer by layer where it fits, else streamed. ram: the smallest arena.",
     )
     @click.option(
+        "--feed",
+        type=click.Choice(["ram", "rows"]),
+        default="ram",
+        show_default=True,
+        help="ram: the input lies in RAM. rows: it arrives row by row, and never lies there whole.",
+    )
+    @click.option(
         "--keep-input", is_flag=True, help="An inference leaves the input's bytes as they were."
     )
     @functools.wraps(command)
-    def wrapped(*args: Any, objective: str, keep_input: bool, **kwargs: Any) -> Any:
-        options = pipeline.PlanOptions(Objective(objective), keep_input)
+    def wrapped(*args: Any, objective: str, feed: str, keep_input: bool, **kwargs: Any) -> Any:
+        options = pipeline.PlanOptions(Objective(objective), keep_input, feed == "rows")
         return command(*args, options=options, **kwargs)
 
     return wrapped

@@ -334,7 +334,7 @@ def _measurement(
         schema_version=SCHEMA_VERSION,
         model=graph.name,
         board=deployment.board.id,
-        feed="ram",
+        feed="rows" if plan.is_fed else "ram",
         bit_exact=True,
         reference=_reference_name(),
         strategy=plan.strategy,

@@ -45,10 +45,12 @@ class PlanOptions:
 
     Attributes:
         keep_input: whether the inputs' bytes must survive an inference.
+        feed: whether the rows of the inputs arrive during the inference.
     """
 
     objective: Objective = Objective.SPEED
     keep_input: bool = False
+    feed: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,12 @@ def plan_without_limits(model: Model, board: Board | None, options: PlanOptions)
 
 def _plan(model: Model, core: Core, left: Sequence[Memory], options: PlanOptions) -> Plan:
     return plan_model(
-        model.graph, core, left, objective=options.objective, keep_input=options.keep_input
+        model.graph,
+        core,
+        left,
+        objective=options.objective,
+        keep_input=options.keep_input,
+        feed=options.feed,
     )
 
 

@@ -95,6 +95,11 @@ class Plan:
         return sum(self.arena_bytes.values())
 
     @property
+    def is_fed(self) -> bool:
+        """Whether the rows of the inputs arrive during the inference."""
+        return any(step.node < 0 for step in self.steps)
+
+    @property
     def live_bytes(self) -> dict[int, int]:
         """By node, the most bytes in use in any of its steps."""
         live: dict[int, int] = {}

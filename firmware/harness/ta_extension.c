@@ -17,7 +17,10 @@
  *   stack                  S  bytes of stack used at most, bytes of stack, tag of the last run
  *   reset                  A  and the board restarts
  *
- * or by E with a message. The run commands name the selected model and the CRC of all input
+ * or by E with a message. The runs of a model that is fed by rows send Q: input, y, bytes of the
+ * row, and wait for the host to send 'r', tag, input, y (four bytes each but the letter), the row
+ * and the CRC of these, escaped and ended as a frame. What does not come so is asked for again;
+ * a lone '%' abandons the run, which then ends with E. The run commands name the selected model and the CRC of all input
  * bytes, which are compared first, so that no number can come from anything else.
  */
 #include "ta_frame.h"
@@ -32,12 +35,20 @@
 #pragma weak ta_stack_bottom
 #pragma weak ta_stack_top
 
+/* Where counting went on: a wait for a row moves all of these. */
+typedef struct stopwatch {
+    uint32_t counter; /* when the inference began */
+    uint32_t microseconds;
+    uint32_t layer_counter; /* after the last report of a layer */
+    bool abandoned;         /* the host gave up feeding rows */
+} stopwatch;
+
 /* What the observers of one run share. */
 typedef struct reporter {
     ta_observer observer;
     ta_answer *answer;
-    uint32_t *counter; /* its value when the counting went on */
-    int32_t layer;     /* for dump */
+    stopwatch *watch;
+    int32_t layer; /* for dump */
     int32_t output;
 } reporter;
 
@@ -83,6 +94,7 @@ static void send_identity(const ta_session *session, ta_answer *answer)
     ta_frame_word(answer, (uint32_t)ta_model_count);
     ta_frame_word(answer, (uint32_t)model->layer_count);
     ta_frame_word(answer, (uint32_t)model->input_preserved);
+    ta_frame_word(answer, (uint32_t)model->fed_by_rows);
     ta_frame_word(answer, (uint32_t)model->input_count);
     ta_frame_word(answer, (uint32_t)model->output_count);
     for (int32_t k = 0; k < model->input_count; ++k) {
@@ -108,27 +120,98 @@ static void select_model(ta_session *session, ta_answer *answer, uint32_t index)
     send_identity(session, answer);
 }
 
+#define FRAME_ENDED (-1)
+#define FRAME_BROKEN (-2)
+
+/* The next byte of the frame that the host sends, or how it ended. */
+static int32_t receive_byte(uint32_t *crc)
+{
+    uint8_t byte = ta_port_read();
+    if (byte == TA_FRAME_END) {
+        return FRAME_ENDED;
+    }
+    if (byte == TA_FRAME_ESCAPE) {
+        byte = ta_port_read();
+        if (byte == TA_FRAME_END) {
+            return FRAME_BROKEN;
+        }
+        byte = byte == TA_FRAME_ESCAPED_END ? TA_FRAME_END : TA_FRAME_ESCAPE;
+    }
+    *crc = ta_crc_update(*crc, byte);
+    return byte;
+}
+
 /* Takes `count` bytes and their CRC into the input memory; false if they did not come so. */
 static bool receive(const ta_session *session, uint32_t offset, uint32_t count)
 {
     uint32_t crc = TA_CRC_START;
     uint32_t received = 0;
-    uint8_t byte;
-    while ((byte = ta_port_read()) != TA_FRAME_END) {
-        if (byte == TA_FRAME_ESCAPE) {
-            byte = ta_port_read();
-            if (byte == TA_FRAME_END) {
-                return false;
-            }
-            byte = byte == TA_FRAME_ESCAPED_END ? TA_FRAME_END : TA_FRAME_ESCAPE;
-        }
-        crc = ta_crc_update(crc, byte);
+    int32_t byte;
+    while ((byte = receive_byte(&crc)) >= 0) {
         if (received < count) {
             *ta_session_input(session, offset + received) = (int8_t)byte;
         }
         ++received;
     }
-    return received == count + 4u && crc == TA_CRC_RESIDUE;
+    return byte == FRAME_ENDED && received == count + 4u && crc == TA_CRC_RESIDUE;
+}
+
+#define ROW_HEADER_BYTES 13
+
+/* Takes one row of `bytes` bytes, sent after `header`; false if it did not come so. */
+static bool receive_row(const uint8_t *header, int8_t *row, int32_t bytes, bool *abandoned)
+{
+    uint32_t crc = TA_CRC_START;
+    int32_t received = -ROW_HEADER_BYTES;
+    bool expected = true;
+    int32_t byte;
+    while ((byte = receive_byte(&crc)) >= 0) {
+        if (received < 0) {
+            if (received == -ROW_HEADER_BYTES && byte == '%') {
+                *abandoned = true;
+                return false;
+            }
+            expected = expected && byte == header[received + ROW_HEADER_BYTES];
+        } else if (received < bytes) {
+            row[received] = (int8_t)byte;
+        }
+        ++received;
+    }
+    return byte == FRAME_ENDED && expected && received == bytes + 4 && crc == TA_CRC_RESIDUE;
+}
+
+static void put_word(uint8_t *bytes, uint32_t word)
+{
+    for (int32_t k = 0; k < 4; ++k) {
+        bytes[k] = (uint8_t)(word >> (8 * k));
+    }
+}
+
+/* An observer is the first member of its reporter. */
+static void ask_for_row(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
+                        int32_t row_bytes)
+{
+    const reporter *r = (const reporter *)self;
+    stopwatch *watch = r->watch;
+    const uint32_t counter = ta_port_counter();
+    const uint32_t microseconds = ta_port_microseconds();
+    uint8_t header[ROW_HEADER_BYTES] = {'r'};
+    bool received = false;
+    put_word(header + 1, r->answer->tag);
+    put_word(header + 5, (uint32_t)input);
+    put_word(header + 9, (uint32_t)y);
+    while (!received && !watch->abandoned) {
+        ta_frame_begin(r->answer, 'Q');
+        ta_frame_word(r->answer, (uint32_t)input);
+        ta_frame_word(r->answer, (uint32_t)y);
+        ta_frame_word(r->answer, (uint32_t)row_bytes);
+        ta_frame_end(r->answer);
+        received = receive_row(header, row, row_bytes, &watch->abandoned);
+    }
+    const uint32_t waited = ta_port_counter() - counter;
+    watch->counter += waited;
+    watch->layer_counter += waited;
+    watch->microseconds += ta_port_microseconds() - microseconds;
 }
 
 static void load(ta_session *session, ta_answer *answer, uint32_t offset, uint32_t count)
@@ -158,35 +241,41 @@ static uint32_t input_crc(const ta_session *session)
 }
 
 /* One inference, if the model and the CRC of the inputs are those of the arguments. */
-static void run(ta_session *session, ta_answer *answer, const reporter *observer,
-                const uint32_t *argument)
+static void run(ta_session *session, reporter *r, const uint32_t *argument)
 {
+    ta_answer *answer = r->answer;
+    stopwatch *watch = r->watch;
+    if (session->model->fed_by_rows != 0) {
+        r->observer.read_row = ask_for_row;
+    }
     if (argument[0] != session->model_index || argument[1] != input_crc(session)) {
         send_error(answer, "another model or other inputs");
         return;
     }
     send_empty(answer, 'B');
-    const uint32_t microseconds = ta_port_microseconds();
-    const uint32_t counter = ta_port_counter();
-    if (observer != NULL) {
-        *observer->counter = counter;
+    watch->microseconds = ta_port_microseconds();
+    watch->counter = ta_port_counter();
+    watch->layer_counter = watch->counter;
+    ta_session_run(session, &r->observer);
+    const uint32_t counted = ta_port_counter() - watch->counter;
+    const uint32_t elapsed = ta_port_microseconds() - watch->microseconds;
+    if (watch->abandoned) {
+        ta_session_spoil(session);
+        send_error(answer, "abandoned");
+        return;
     }
-    ta_session_run(session, observer != NULL ? &observer->observer : NULL);
-    const uint32_t counted = ta_port_counter() - counter;
-    const uint32_t elapsed = ta_port_microseconds() - microseconds;
     session->output_tag = answer->tag;
     send_pair(answer, 'R', counted, elapsed);
 }
 
-/* An observer is the first member of its reporter. */
 static void report_count(const ta_observer *self, int32_t layer, int32_t output,
                          const ta_sink *rows, int32_t row_bytes, int32_t y_start, int32_t y_stop)
 {
     const reporter *r = (const reporter *)self;
-    const uint32_t counted = ta_port_counter() - *r->counter;
+    const uint32_t counted = ta_port_counter() - r->watch->layer_counter;
     (void)output, (void)rows, (void)row_bytes, (void)y_start, (void)y_stop;
     send_pair(r->answer, 'L', (uint32_t)layer, counted);
-    *r->counter = ta_port_counter();
+    r->watch->layer_counter = ta_port_counter();
 }
 
 static void report_crc(const ta_observer *self, int32_t layer, int32_t output,
@@ -280,8 +369,8 @@ static bool check_crc(char *command)
 static void execute(ta_session *session, ta_answer *answer, const char *verb,
                     const uint32_t *argument)
 {
-    uint32_t counter;
-    reporter r = {.answer = answer, .counter = &counter};
+    stopwatch watch = {.abandoned = false};
+    reporter r = {.answer = answer, .watch = &watch};
     if (ta_same_text(verb, "id")) {
         send_identity(session, answer);
     } else if (ta_same_text(verb, "model")) {
@@ -289,18 +378,18 @@ static void execute(ta_session *session, ta_answer *answer, const char *verb,
     } else if (ta_same_text(verb, "load")) {
         load(session, answer, argument[0], argument[1]);
     } else if (ta_same_text(verb, "run")) {
-        run(session, answer, NULL, argument);
+        run(session, &r, argument);
     } else if (ta_same_text(verb, "layers")) {
         r.observer.rows_done = report_count;
-        run(session, answer, &r, argument);
+        run(session, &r, argument);
     } else if (ta_same_text(verb, "check")) {
         r.observer.rows_done = report_crc;
-        run(session, answer, &r, argument);
+        run(session, &r, argument);
     } else if (ta_same_text(verb, "dump")) {
         r.observer.rows_done = report_rows;
         r.layer = (int32_t)argument[2];
         r.output = (int32_t)argument[3];
-        run(session, answer, &r, argument);
+        run(session, &r, argument);
     } else if (ta_same_text(verb, "out")) {
         send_outputs(session, answer);
     } else if (ta_same_text(verb, "stack")) {

@@ -177,6 +177,10 @@ static void infer(ta_session *session, char *arguments)
         ta_put_error("Inference warmup must be >=0");
         return;
     }
+    if (session->model->fed_by_rows != 0) {
+        ta_put_error("This model is fed by rows, which the ta commands do");
+        return;
+    }
     if (!session->input_ready) {
         ta_put_error("No input: load all of it, again after a run that overwrote it");
         return;

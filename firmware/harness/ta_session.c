@@ -13,6 +13,9 @@ void ta_session_select(ta_session *session, uint32_t index)
 uint32_t ta_session_input_bytes(const ta_session *session)
 {
     uint32_t bytes = 0;
+    if (session->model->fed_by_rows != 0) {
+        return 0;
+    }
     for (int32_t k = 0; k < session->model->input_count; ++k) {
         bytes += (uint32_t)session->model->inputs[k].bytes;
     }

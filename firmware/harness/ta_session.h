@@ -22,6 +22,7 @@ typedef struct ta_session {
 
 void ta_session_select(ta_session *session, uint32_t index);
 
+/* Bytes of input memory; 0 for a model that is fed by rows. */
 uint32_t ta_session_input_bytes(const ta_session *session);
 
 /* Byte `position` of the inputs, less than ta_session_input_bytes. */

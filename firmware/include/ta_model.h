@@ -10,7 +10,8 @@
 
 typedef enum ta_dtype { TA_INT8, TA_UINT8, TA_INT32, TA_FLOAT32 } ta_dtype;
 
-/* An input or output. real = scale * (q - zero_point); scale is 0 where it is not quantized. */
+/* An input or output. real = scale * (q - zero_point); scale is 0 where it is not quantized.
+ * data is NULL for the inputs of a model that is fed by rows. */
 typedef struct ta_port_tensor {
     int8_t *data;
     int32_t bytes;
@@ -28,7 +29,8 @@ typedef struct ta_model {
     int32_t output_count;
     int32_t layer_count;
     int32_t input_preserved; /* whether an inference leaves the inputs as they were */
-    /* One inference; observer may be NULL. */
+    int32_t fed_by_rows;     /* whether it asks the observer for the rows of its inputs */
+    /* One inference; observer may be NULL but for a model that is fed by rows. */
     void (*run)(const ta_observer *observer);
 } ta_model;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the generated run function tells the outside: which layer the work belongs to, and
- * which rows are complete.
+ * What the generated run function tells and asks the outside: which layer the work belongs
+ * to, which rows are complete, and for rows of inputs that are not in memory as a whole.
  *
  * Marks are hint instructions, which do nothing on silicon. An emulator's plugin counts
  * instructions between them and leaves the marks themselves out; the sections .ta_marks
@@ -51,7 +51,8 @@
 #define TA_LAYER(k) ((void)0)
 #endif
 
-/* Called by a model's run function, outside all counts. Owned by the caller. */
+/* Called by a model's run function, outside all counts; either may be NULL where the model
+ * does not need it. Owned by the caller. */
 typedef struct ta_observer ta_observer;
 struct ta_observer {
     /* Rows [y_start, y_stop) of output `output` of layer `layer` are complete in `rows`;
@@ -59,14 +60,28 @@ struct ta_observer {
     void (*rows_done)(const ta_observer *self, int32_t layer, int32_t output,
                       const ta_sink *rows, int32_t row_bytes, int32_t y_start,
                       int32_t y_stop);
+    /* Writes the row_bytes bytes of row y of input `input` to row. Only models fed by rows
+     * ask, and they cannot do without; for each input y is 0, 1, 2 and so on. */
+    void (*read_row)(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
+                     int32_t row_bytes);
 };
 
 #define TA_ROWS_DONE(observer, layer, output, rows, row_bytes, y_start, y_stop)  \
     do {                                                                         \
         TA_PAUSE();                                                              \
-        if ((observer) != NULL) {                                                \
+        if ((observer) != NULL && (observer)->rows_done != NULL) {               \
             (observer)->rows_done(observer, layer, output, rows, row_bytes,      \
                                   y_start, y_stop);                              \
+        }                                                                        \
+        TA_RESUME();                                                             \
+    } while (0)
+
+#define TA_READ_ROWS(observer, input, rows, row_bytes, y_start, y_stop)          \
+    do {                                                                         \
+        TA_PAUSE();                                                              \
+        for (int32_t y = (y_start); y < (y_stop); ++y) {                         \
+            (observer)->read_row(observer, input, y, ta_sink_row(rows, y),       \
+                                 row_bytes);                                     \
         }                                                                        \
         TA_RESUME();                                                             \
     } while (0)

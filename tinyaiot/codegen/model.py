@@ -186,8 +186,13 @@ class _ModelWriter:
                 for memory, nbytes in self.plan.arena_bytes.items()
             ],
             "arena_alignment": _ARENA_ALIGNMENT,
-            "inputs": [self._end(k, tensor) for k, tensor in enumerate(self.graph.inputs)],
-            "outputs": [self._end(k, tensor) for k, tensor in enumerate(self.graph.outputs)],
+            "inputs": [
+                self._end(k, tensor, is_fed=self.plan.is_fed)
+                for k, tensor in enumerate(self.graph.inputs)
+            ],
+            "outputs": [
+                self._end(k, tensor, is_fed=False) for k, tensor in enumerate(self.graph.outputs)
+            ],
             "headers": _headers(lowered.values()),
             "structs": [
                 {
@@ -203,6 +208,7 @@ class _ModelWriter:
                 for node in self.graph.nodes
                 if lowered[node.index].calls
             ],
+            "fed_inputs": self._fed_inputs(),
             "parts": [self._part(k, part) for k, part in enumerate(self._parts())],
             "layer_count": len(self.graph.nodes),
             "arrays": [_printable(array) for array in sorted(arrays, key=lambda a: a.name)],
@@ -229,23 +235,47 @@ class _ModelWriter:
                     "final": call.final,
                 }
             )
-        return {"index": node.index, "number": _number(node.index), "op": node.op, "calls": calls}
+        function = self._function(node.index)
+        return {"index": node.index, "function": function, "op": node.op, "calls": calls}
 
     def _parts(self) -> tuple[WholeLayer | RowProgram, ...]:
-        heights = {node.index: node.output.height for node in self.graph.nodes}
-        return split_steps(self.plan.steps, heights)
+        return split_steps(self.plan.steps, self._height)
+
+    def _height(self, node: int) -> int:
+        """Rows that a node of the plan's steps makes, or that an input has."""
+        tensor = self.graph.inputs[-1 - node] if node < 0 else self.graph.nodes[node].output
+        return tensor.height
+
+    def _function(self, node: int) -> str:
+        """What makes rows of a node of the plan's steps, or lets rows of an input arrive."""
+        if node < 0:
+            return f"{self.name}_input_rows_{_number(-1 - node)}"
+        return f"{self.name}_layer_{_number(node)}"
+
+    def _fed_inputs(self) -> list[dict[str, Any]]:
+        if not self.plan.is_fed:
+            return []
+        return [
+            {
+                "index": k,
+                "number": _number(k),
+                "rows": format_value(self.planned_rows(tensor)),
+                "row_bytes": tensor.row_bytes,
+            }
+            for k, tensor in enumerate(self.graph.inputs)
+        ]
 
     def _part(self, k: int, part: WholeLayer | RowProgram) -> dict[str, Any]:
         if isinstance(part, WholeLayer):
-            height = self.graph.nodes[part.node].output.height
-            return {"number": _number(part.node), "height": height, "program": []}
+            height = self._height(part.node)
+            return {"function": self._function(part.node), "height": height, "program": []}
         return {
             "name": f"{self.name}_program_{_number(k)}",
-            "layers": [_number(node) for node in part.nodes],
+            "layers": [self._function(node) for node in part.nodes],
             "program": _lines([str(entry) for entry in part.entries], 1),
         }
 
-    def _end(self, k: int, tensor: Tensor) -> dict[str, Any]:
+    def _end(self, k: int, tensor: Tensor, *, is_fed: bool) -> dict[str, Any]:
         """An input or output of the model, as the templates print it."""
         quantized = tensor.quantization is not None
         slot = self.plan.slots[tensor.index]
@@ -257,7 +287,10 @@ class _ModelWriter:
             "elements": tensor.size,
             "c_type": c_type(tensor.dtype.numpy),
             "dtype": f"TA_{tensor.dtype.name}",
-            "address": format_value(self._end_address(tensor, slot)),
+            "is_fed": is_fed,
+            "rows": tensor.height,
+            "row_bytes": tensor.row_bytes,
+            "address": "" if is_fed else format_value(self._end_address(tensor, slot)),
             "scale": format_value(tensor.scale if quantized else 0.0),
             "zero_point": tensor.zero_point if quantized else 0,
             "is_quantized": quantized and tensor.dtype in (DType.INT8, DType.UINT8),
@@ -311,8 +344,9 @@ def _number(index: int) -> str:
 
 
 def _headers(lowered: Iterable[Lowered]) -> list[str]:
-    """Headers of the operators' folders in use, in alphabetical order."""
-    return sorted({path.name for path in _operator_files(lowered) if path.suffix == ".h"})
+    """Headers that the operators' folders in use are named after, in alphabetical order."""
+    headers = {path for path in _operator_files(lowered) if path.suffix == ".h"}
+    return sorted(path.name for path in headers if path.stem == f"ta_{path.parent.name}")
 
 
 def _operator_files(lowered: Iterable[Lowered]) -> set[Path]:

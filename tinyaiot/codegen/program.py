@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from tinyaiot.plan import Step
@@ -31,12 +31,12 @@ class RowProgram:
 
 
 def split_steps(
-    steps: Iterable[Step], heights: Mapping[int, int]
+    steps: Iterable[Step], height: Callable[[int], int]
 ) -> tuple[WholeLayer | RowProgram, ...]:
     """Splits a plan's steps at every moment at which no node is half done.
 
     Args:
-        heights: by node, the rows that it makes in all.
+        height: the rows that a node makes in all.
     """
     parts: list[WholeLayer | RowProgram] = []
     made: dict[int, int] = {}
@@ -44,13 +44,13 @@ def split_steps(
     for step in steps:
         if step.y_start != made.get(step.node, 0):
             raise ValueError(f"node {step.node} makes row {step.y_start} out of order")
-        if not made and step.y_stop == heights[step.node]:
+        if not made and step.y_stop == height(step.node):
             parts.append(WholeLayer(step.node))
             continue
         made[step.node] = step.y_stop
         place = list(made).index(step.node)
         entries += [place] * (step.y_stop - step.y_start)
-        if all(made[node] == heights[node] for node in made):
+        if all(made[node] == height(node) for node in made):
             parts.append(_program(made, entries))
             made, entries = {}, []
     if made:

@@ -38,10 +38,12 @@ _READ_SLICE_S = 0.05
 _READY_WAIT_S = 1.0
 _TAIL_BYTES = 256
 _DTYPES = (DType.INT8, DType.UINT8, DType.INT32, DType.FLOAT32)  # enum ta_dtype
-_IDENTITY = struct.Struct("<7I")
+_IDENTITY = struct.Struct("<8I")
 _TENSOR = struct.Struct("<IIfi")
 _ROWS = struct.Struct("<5I")
 _STACK = struct.Struct("<III")
+_ROW_REQUEST = struct.Struct("<3I")
+_ROW_HEADER = struct.Struct("<c3I")
 _PAIR = struct.Struct("<II")
 
 T = TypeVar("T")
@@ -114,6 +116,7 @@ class Identity:
         image_id: hash of the selected model, its plan and its sources.
         counter: "cycles", or None where the chip cannot count.
         input_preserved: whether an inference leaves the inputs as they were.
+        fed_by_rows: whether an inference asks the host for the rows of its inputs.
     """
 
     board: str
@@ -123,6 +126,7 @@ class Identity:
     image_id: str
     layer_count: int
     input_preserved: bool
+    fed_by_rows: bool
     counter: str | None
     inputs: tuple[PortTensor, ...]
     outputs: tuple[PortTensor, ...]
@@ -180,6 +184,7 @@ class Device:
     Args:
         reply_timeout_s: for an answer that needs no inference.
         run_timeout_s: for an inference.
+        row_timeout_s: for what an inference does with a row that it was fed.
         attempts: how often an exchange is tried in all.
         clock: seconds; replaced by tests of broken links.
     """
@@ -190,12 +195,14 @@ class Device:
         *,
         reply_timeout_s: float = 5.0,
         run_timeout_s: float = 300.0,
+        row_timeout_s: float = 60.0,
         attempts: int = 5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link = link
         self._reply_timeout_s = reply_timeout_s
         self._run_timeout_s = run_timeout_s
+        self._row_timeout_s = row_timeout_s
         self._attempts = attempts
         self._clock = clock
         self._splitter = frames.Splitter()
@@ -206,7 +213,7 @@ class Device:
         for _ in range(int(time.time() * 1000) % 65521):
             next(self._tags)
         self._identity: Identity | None = None
-        self._inputs: bytes | None = None
+        self._inputs: tuple[bytes, ...] | None = None
         self._input_is_loaded = False
         self._run_tag: int | None = None
 
@@ -261,7 +268,10 @@ class Device:
         )
 
     def load(self, inputs: Sequence[AnyArray]) -> None:
-        """Loads the model's inputs; raises UsageError where they are not its sizes and types."""
+        """Loads the model's inputs; raises UsageError where they are not its sizes and types.
+
+        Inputs that are fed by rows stay here until a run asks for them.
+        """
         tensors = self.identity.inputs
         given = [(values.dtype, values.nbytes) for values in inputs]
         wanted = [(tensor.dtype.numpy, tensor.nbytes) for tensor in tensors]
@@ -270,7 +280,7 @@ class Device:
                 f"the board takes inputs of {_sizes(wanted)}, not {_sizes(given)}",
                 "give one array for each input, of the model's dtype and shape",
             )
-        self._inputs = b"".join(np.ascontiguousarray(values).tobytes() for values in inputs)
+        self._inputs = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
         self._load_all()
 
     def run(self) -> RunResult:
@@ -329,23 +339,35 @@ class Device:
         """The frames of one inference: its begin, what it reports, its result."""
         if self._inputs is None:
             raise UsageError("no inputs are loaded", "load inputs before a run")
-        identity, inputs = self.identity, self._inputs
-        numbers = (identity.model_index, zlib.crc32(inputs), *arguments)
+        identity = self.identity
+        numbers = (identity.model_index, zlib.crc32(self._resident_bytes()), *arguments)
 
         def attempt() -> list[Frame]:
             if not self._input_is_loaded:
                 self._load_all()
             self._input_is_loaded = False
             self._run_tag = None
-            answer = self._exchange("BLCDR", "R", verb, *numbers)
+            answer = self._exchange("BLCDQR", "R", verb, *numbers)
             self._input_is_loaded = identity.input_preserved
             self._run_tag = answer[-1].tag
-            return answer
+            return [frame for frame in answer if frame.kind != "Q"]
 
         return self._retry(attempt)
 
+    def _resident_bytes(self) -> bytes:
+        """What lies in the input memory before a run: nothing where rows are fed."""
+        return b"" if self.identity.fed_by_rows else b"".join(self._inputs or ())
+
+    def _send_row(self, request: Frame) -> None:
+        k, y, nbytes = _unpack(_ROW_REQUEST, request)
+        inputs = self._inputs or ()
+        row = inputs[k][y * nbytes : (y + 1) * nbytes] if k < len(inputs) else b""
+        if len(row) != nbytes:
+            raise _DisturbedError(f"the board asked for row {y} of input {k}")
+        self._link.write(frames.escaped(_ROW_HEADER.pack(b"r", request.tag, k, y) + row))
+
     def _load_all(self) -> None:
-        inputs = self._inputs or b""
+        inputs = self._resident_bytes()
         self._input_is_loaded = False
         self._run_tag = None
         for offset in range(0, len(inputs), _LOAD_BYTES):
@@ -403,9 +425,17 @@ class Device:
                 answer.append(event)
                 if event.kind == last:
                     return answer
-                timeout_s = self._run_timeout_s if event.kind == "B" else timeout_s
+                if event.kind == "Q":
+                    self._send_row(event)
+                timeout_s = self._timeout_after(event.kind, timeout_s)
                 deadline = self._clock() + timeout_s
         raise _DisturbedError(trouble or f"no answer within {timeout_s:g} s")
+
+    def _timeout_after(self, kind: str, timeout_s: float) -> float:
+        if kind == "B":
+            return self._run_timeout_s
+        # A row may be lost on its way to the board, which then waits for ever.
+        return self._row_timeout_s if kind == "Q" else timeout_s
 
     def _wait_until_ready(self) -> None:
         """Takes the rest of an answer; a board still sending may not hear what comes next."""
@@ -498,7 +528,7 @@ def _identity(frame: Frame) -> Identity:
             f"the board speaks version {version} of the protocol, not {PROTOCOL_VERSION}",
             "flash an image generated by this version of tinyaiot",
         )
-    _, index, models, layers, preserved, inputs, outputs = _IDENTITY.unpack_from(body)
+    _, index, models, layers, preserved, fed, inputs, outputs = _IDENTITY.unpack_from(body)
     tensors_stop = _IDENTITY.size + _TENSOR.size * (inputs + outputs)
     tensors = [
         PortTensor(_DTYPES[dtype], nbytes, scale, zero_point)
@@ -517,6 +547,7 @@ def _identity(frame: Frame) -> Identity:
         image_id=image_id,
         layer_count=layers,
         input_preserved=bool(preserved),
+        fed_by_rows=bool(fed),
         counter=None if counter == "none" else counter,
         inputs=tuple(tensors[:inputs]),
         outputs=tuple(tensors[inputs:]),

@@ -7,11 +7,12 @@ A strategy is one function in ``STRATEGIES``; the cheaper in instructions comes 
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from tinyaiot.cores import Core
-from tinyaiot.errors import DoesNotFitError
+from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.graph import Graph
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner.checker import check
@@ -23,6 +24,11 @@ from tinyaiot.planner.streaming import rows
 Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, "rows": rows})
+
+# Those that can take the inputs row by row, as they arrive.
+FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
+    {"rows": functools.partial(rows, feed=True)}
+)
 
 _UNLIMITED_BYTES = 1 << 40
 
@@ -41,6 +47,7 @@ def plan_model(
     *,
     objective: Objective = Objective.SPEED,
     keep_input: bool = False,
+    feed: bool = False,
     strategy: str | None = None,
 ) -> Plan:
     """The plan of a model, checked; the same for the same arguments.
@@ -50,13 +57,21 @@ def plan_model(
         objective: SPEED takes the first strategy whose plan fits, the cheapest in instructions
             first; RAM the plan with the smallest arena.
         keep_input: whether the inputs' bytes must survive an inference.
-        strategy: the only one to try; all by default.
+        feed: whether the rows of the inputs arrive during the inference; none is kept then.
+        strategy: the only one to try; all by default, those that can be fed where ``feed``.
 
     Raises:
         DoesNotFitError: no plan was found within the capacities.
+        UsageError: ``feed`` and ``keep_input`` exclude each other.
     """
-    names = list(STRATEGIES) if strategy is None else [strategy]
-    candidates = (STRATEGIES[name](graph, core, memories, keep_input) for name in names)
+    if feed and keep_input:
+        raise UsageError(
+            "an input that is fed by rows is nowhere whole, so it cannot be kept",
+            "leave out --keep-input or --feed rows",
+        )
+    table = FED_STRATEGIES if feed else STRATEGIES
+    strategies = [table[name] for name in table if strategy in (None, name)]
+    candidates = (make(graph, core, memories, keep_input) for make in strategies)
     fitting = (plan for plan in candidates if plan is not None)
     if objective is Objective.RAM:
         plan = min(fitting, key=_arena_bytes, default=None)
@@ -64,7 +79,7 @@ def plan_model(
         plan = next(fitting, None)
     if plan is None:
         unlimited = (Memory("unlimited", _UNLIMITED_BYTES),)
-        wanted = (STRATEGIES[name](graph, core, unlimited, keep_input) for name in names)
+        wanted = (make(graph, core, unlimited, keep_input) for make in strategies)
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories)
     check(graph, plan, core, memories)
@@ -96,4 +111,6 @@ def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> Doe
     if wanted.lower_bound_bytes > total:
         bound += ", more than there is"
     hint = "take a model with a smaller input or fewer channels, or a board with more RAM"
+    if not wanted.is_fed:
+        hint = "try --feed rows, a model with a smaller input, or a board with more RAM"
     return DoesNotFitError(what, hint, (*describe_worst_step(graph, wanted), bound))

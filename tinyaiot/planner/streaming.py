@@ -35,7 +35,6 @@ def rows(
     Args:
         feed: whether the rows of inputs arrive when they are asked for; none is kept then.
     """
-    keep_input = keep_input and not feed
     search = Search(flow_of(graph, keep_input=keep_input, feed=feed), core)
     cuts = search.cuts()
     layout = _layout(search, cuts)
