@@ -59,7 +59,7 @@ class _OrderSearch:
         self._made = [[t.index for t in node.outputs] for node in self._nodes]
         self._read = [sorted({roots[t.index].index for t in n.activations}) for n in self._nodes]
         self._needs = [
-            sum(1 << producer[root] for root in read if root in producer) for read in self._read
+            sum({1 << producer[root] for root in read if root in producer}) for read in self._read
         ]
         self._readers = dict.fromkeys(self._sizes, 0)
         for i, read in enumerate(self._read):

@@ -2,7 +2,8 @@
 
 The order is demand-driven. The last node's rows are asked for one after the other, then what is
 left of the others', in the order of positions. A row that is asked for first asks for the rows
-that it reads, operand by operand, each from where its maker stopped. ``row_order`` is that rule;
+that it reads, operand by operand, each from where its maker stopped. What has not arrived by then
+of an input that a later region reads arrives at the end. ``row_order`` is that rule;
 everything else here is measured on the order that it gives, so nothing depends on the kind of
 operator.
 """
@@ -77,6 +78,9 @@ def row_order(flow: Flow, start: int, stop: int) -> tuple[Event, ...]:
 
     for position in (stop - 1, *range(start, stop - 1)):
         ask(position, flow.height(position))
+    for tensor in arrived:
+        if flow.last_reader(tensor) >= stop:
+            arrive(tensor, flow.tensors[tensor].height)
     return tuple(events)
 
 
