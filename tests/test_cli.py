@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -343,6 +343,15 @@ def test_validate_lists_every_layer(tmp_path: Path) -> None:
     assert len(document["layers"]) == result.stdout.count(" equal") == 12
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Programs started meanwhile heed an interrupt, even if a shell's background job runs this."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_is_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tinyaiot", "measure", str(DIGITS), "--board", "mps2-an386"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
