@@ -25,6 +25,7 @@ typedef struct ta_requant {
     const uint32_t *words;
     const int8_t *right_shifts;
     uint8_t per_channel;
+    uint8_t floors; /* 1: words are slopes as the kernel defines them */
     int8_t right_shift;
     int8_t zero_point;
     int8_t lowest;

@@ -44,12 +44,19 @@ class Kernel:
         source: its file under ``firmware/operators``, named after the function.
         applies: whether it can compute this node on this core.
         scratch_bytes: working memory it needs beyond the row pointers.
+        shared: further files that it needs, which other kernels may need too.
     """
 
     function: str
     source: str
     applies: Callable[[Node, Core], bool] = lambda node, core: True
     scratch_bytes: Callable[[Node, Core], int] = lambda node, core: 0
+    shared: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All files that it needs."""
+        return (self.source, *self.shared)
 
 
 class LowerContext(Protocol):

@@ -7,13 +7,14 @@ from tflite.Conv2DOptions import Conv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
+from tinyaiot.operators import linear_dsp
 from tinyaiot.operators.base import AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.linear import Linear
+from tinyaiot.operators.linear import Linear, LinearKernel
 from tinyaiot.operators.windows import taps
 
 
@@ -31,6 +32,27 @@ def _is_1x1(node: Node, core: Core) -> bool:
     return kernel_h == kernel_w == 1 and filter_channels == node.input(0).channels
 
 
+def _taps(node: Node) -> int:
+    _, kernel_h, kernel_w, filter_channels = node.input(1).shape
+    return kernel_h * kernel_w * filter_channels
+
+
+def _has_one_group(node: Node) -> bool:
+    return node.input(1).shape[3] == node.input(0).channels
+
+
+def _takes_pairs(node: Node, core: Core) -> bool:
+    return _has_one_group(node) and linear_dsp.takes_pairs(node, core)
+
+
+def _stretch(node: Node) -> int:
+    return linear_dsp.stretch(_taps(node), node.output.width)
+
+
+def _stretch_bytes(node: Node, core: Core) -> int:
+    return linear_dsp.scratch_bytes(_taps(node), _stretch(node))
+
+
 class Conv2D(Convolution):
     """TFLM's reference_integer_ops::ConvPerChannel."""
 
@@ -38,16 +60,26 @@ class Conv2D(Convolution):
     options = Conv2DOptions
     rules = (*Convolution.rules, channels_form_groups)
     kernels = (
+        LinearKernel(
+            "ta_conv_2d_s8_dsp",
+            "conv_2d/ta_conv_2d_s8_dsp.c",
+            applies=_takes_pairs,
+            scratch_bytes=_stretch_bytes,
+            shared=linear_dsp.SHARED_SOURCES,
+            layout=linear_dsp.pairs,
+        ),
         Kernel("ta_conv_2d_s8_1x1_c", "conv_2d/ta_conv_2d_s8_1x1_c.c", applies=_is_1x1),
         Kernel("ta_conv_2d_s8_c", "conv_2d/ta_conv_2d_s8_c.c"),
     )
 
     def macs(self, node: Node) -> int:
-        _, kernel_h, kernel_w, filter_channels = node.input(1).shape
-        return node.output.size * kernel_h * kernel_w * filter_channels
+        return node.output.size * _taps(node)
 
     def filter_channels(self, node: Node) -> int:
         return node.input(1).shape[3]
+
+    def stretch(self, node: Node) -> int:
+        return _stretch(node)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         x, weights = inputs[0], inputs[1]

@@ -111,7 +111,7 @@ class Convolution(Operator[ConvolutionAttributes]):
         source, output = node.input(0), node.output
         vertical, horizontal = convolution_windows(node)
         kernel = self.kernel(node, context.core)
-        lowered = linear.lower_linear(node, context.prefix)
+        lowered = linear.lower_linear(node, context.prefix, kernel)
         call = Call(
             function="ta_conv_2d_rows",
             struct_type="ta_conv_2d",
@@ -127,6 +127,7 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "filter_channels": self.filter_channels(node),
                 "out_width": output.width,
                 "out_channels": output.channels,
+                "stretch": self.stretch(node),
                 "kernel_h": vertical.kernel,
                 "kernel_w": horizontal.kernel,
                 "stride_h": vertical.stride,
@@ -137,11 +138,15 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "pad_left": horizontal.pad_before,
             },
         )
-        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", kernel.source))
+        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", *kernel.sources))
 
     def filter_channels(self, node: Node) -> int:
         """Input channels that one filter reads."""
         raise NotImplementedError
+
+    def stretch(self, node: Node) -> int:
+        """Output pixels that kernels with scratch for several take at a time."""
+        return 1
 
 
 def _zero_row(node: Node, context: LowerContext) -> Value:

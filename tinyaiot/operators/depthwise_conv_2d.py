@@ -7,14 +7,20 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
+from tinyaiot.operators import linear_dsp
 from tinyaiot.operators.base import AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.linear import Linear
+from tinyaiot.operators.linear import Constants, Linear, LinearKernel, settled_linear
 from tinyaiot.operators.windows import taps
+
+_DSP_CHANNELS = 4
+_MAX_COLUMNS = 32
+_FLOOR_SHIFT = 8
+_TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
 
 
 def channels_form_multiples(node: Node) -> bool:
@@ -43,6 +49,47 @@ def _tap_pointers_bytes(node: Node, core: Core) -> int:
     return kernel_h * kernel_w * core.pointer_bytes
 
 
+def _is_3x3_of_floors(node: Node, core: Core) -> bool:
+    return (
+        "dsp" in core.features
+        and _has_multiplier_1(node, core)
+        and node.output.channels >= _DSP_CHANNELS
+        and node.input(1).shape[1:3] == (3, 3)
+        and node.attributes.dilation_w == 1
+        and linear_dsp.accumulators_are_short(settled_linear(node))
+        and linear_dsp.floors_of(node, _FLOOR_SHIFT) is not None
+    )
+
+
+def _columns(node: Node, outputs: int) -> int:
+    """Input columns that some outputs side by side need."""
+    return (outputs - 1) * int(node.attributes.stride_w) + 3
+
+
+def _strip_bytes(node: Node, core: Core) -> int:
+    return _DSP_CHANNELS * 8 * _columns(node, _stretch(node))
+
+
+def _stretch(node: Node) -> int:
+    """As few stretches as columns allow, evenly filled."""
+    width = node.output.width
+    most = (_MAX_COLUMNS - 3) // int(node.attributes.stride_w) + 1
+    return -(-width // -(-width // most))
+
+
+def _by_channel(node: Node) -> Constants:
+    """Weights by channel, as ``ta_depthwise_conv_2d_s8_3x3_dsp`` reads them, and floors."""
+    linear, floors = settled_linear(node), linear_dsp.floors_of(node, _FLOOR_SHIFT)
+    if floors is None:
+        raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
+    return Constants(
+        weights=np.ascontiguousarray(linear.filters[:, _TAP_ORDER]),
+        bias=floors.biases(linear),
+        requant=floors.packed,
+        floors=True,
+    )
+
+
 class DepthwiseConv2D(Convolution):
     """TFLM's reference_integer_ops::DepthwiseConvPerChannel."""
 
@@ -50,6 +97,14 @@ class DepthwiseConv2D(Convolution):
     options = DepthwiseConv2DOptions
     rules = (*Convolution.rules, channels_form_multiples, bias_is_present)
     kernels = (
+        LinearKernel(
+            "ta_depthwise_conv_2d_s8_3x3_dsp",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
+            applies=_is_3x3_of_floors,
+            scratch_bytes=_strip_bytes,
+            shared=("dsp/ta_dsp_requant.c",),
+            layout=_by_channel,
+        ),
         Kernel(
             "ta_depthwise_conv_2d_s8_m1_c",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_c.c",
@@ -69,6 +124,9 @@ class DepthwiseConv2D(Convolution):
 
     def filter_channels(self, node: Node) -> int:
         return 1
+
+    def stretch(self, node: Node) -> int:
+        return _stretch(node)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         x, weights = inputs[0], inputs[1]

@@ -11,7 +11,7 @@ from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators import linear
+from tinyaiot.operators import linear, linear_dsp
 from tinyaiot.operators.base import (
     AnyArray,
     Kernel,
@@ -47,6 +47,12 @@ def batches_are_whole_rows(node: Node) -> bool:
     return depth * batches == node.input(0).size and (depth % row == 0 or row % depth == 0)
 
 
+def _batch_bytes(node: Node, core: Core) -> int:
+    depth = node.input(1).shape[1]
+    in_words = min(depth, node.input(0).row_bytes) % 4 == 0
+    return linear_dsp.scratch_bytes(depth, 1, with_bytes=not in_words)
+
+
 class FullyConnected(Operator[FullyConnectedAttributes]):
     """TFLM's reference_integer_ops::FullyConnected, and its FullyConnectedPerChannel."""
 
@@ -60,7 +66,17 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
         batches_are_whole_rows,
         linear.accumulators_fit_int32,
     )
-    kernels = (Kernel("ta_fully_connected_s8_c", "fully_connected/ta_fully_connected_s8_c.c"),)
+    kernels = (
+        linear.LinearKernel(
+            "ta_fully_connected_s8_dsp",
+            "fully_connected/ta_fully_connected_s8_dsp.c",
+            applies=linear_dsp.takes_pairs,
+            scratch_bytes=_batch_bytes,
+            shared=linear_dsp.SHARED_SOURCES,
+            layout=linear_dsp.pairs,
+        ),
+        Kernel("ta_fully_connected_s8_c", "fully_connected/ta_fully_connected_s8_c.c"),
+    )
 
     def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> FullyConnectedAttributes:
         o = FullyConnectedOptions()
@@ -93,7 +109,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         source, output, depth = node.input(0), node.output, node.input(1).shape[1]
         kernel = self.kernel(node, context.core)
-        lowered = linear.lower_linear(node, context.prefix)
+        lowered = linear.lower_linear(node, context.prefix, kernel)
         call = Call(
             function="ta_fully_connected_rows",
             struct_type="ta_fully_connected",
@@ -110,7 +126,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
                 "out_channels": output.channels,
             },
         )
-        sources = ("fully_connected/ta_fully_connected.c", kernel.source)
+        sources = ("fully_connected/ta_fully_connected.c", *kernel.sources)
         return Lowered((call,), lowered.arrays, sources)
 
 

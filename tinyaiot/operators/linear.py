@@ -6,7 +6,8 @@ out[c] = clamp(output zero point + requantize(acc[c]))
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +17,9 @@ from tinyaiot import requant
 from tinyaiot.csource import Array, Ref, Role, Value
 from tinyaiot.fixed_point import INT32_MAX, IntArray, Multiplier, requantize
 from tinyaiot.graph import DType, Node
-from tinyaiot.operators.base import AnyArray
+from tinyaiot.operators.base import AnyArray, Kernel
 from tinyaiot.operators.common import clamp_range
+from tinyaiot.requant import PackedRequant
 
 # Shifts under which a bias of 8 bits and sign, times the multiplier's inverse, is an int32.
 _EXACT_SHIFTS = (-21, 0)
@@ -128,6 +130,51 @@ class Linear:
 
 
 @dataclass(frozen=True, eq=False)
+class Constants:
+    """The constants of a node as a kernel reads them.
+
+    Attributes:
+        alignment: of the weights, in bytes; 0 for that of their elements.
+        bias: int32 [channels].
+        floors: whether biases and words are those of floors.
+    """
+
+    weights: AnyArray
+    bias: npt.NDArray[np.int32]
+    requant: PackedRequant
+    alignment: int = 0
+    floors: bool = False
+
+
+@dataclass(frozen=True)
+class LinearKernel(Kernel):
+    """A kernel with a layout of constants of its own.
+
+    Attributes:
+        layout: makes them; by default weights as their tensor has them, biases with the input's
+            zero point folded in, and packed multipliers.
+    """
+
+    layout: Callable[[Node], Constants] = lambda node: as_stored(node)
+
+
+@functools.lru_cache(maxsize=512)
+def settled_linear(node: Node) -> Linear:
+    """The arithmetic that kernels do for the node."""
+    return Linear.of(node).settled()
+
+
+def as_stored(node: Node) -> Constants:
+    """Weights in their tensor's own order."""
+    linear = settled_linear(node)
+    return Constants(
+        weights=_as_weights(linear.filters, node),
+        bias=linear.folded_bias.astype(np.int32),
+        requant=requant.pack(linear.multipliers),
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class LoweredLinear:
     """The C of a :class:`Linear`: arrays in flash and the fields that name them."""
 
@@ -135,13 +182,14 @@ class LoweredLinear:
     fields: Mapping[str, Value]
 
 
-def lower_linear(node: Node, prefix: str) -> LoweredLinear:
-    """Fields ``weights``, ``bias`` and ``requant``; weights in their tensor's own order."""
-    linear = Linear.of(node).settled()
-    packed = requant.pack(linear.multipliers)
+def lower_linear(node: Node, prefix: str, kernel: Kernel) -> LoweredLinear:
+    """Fields ``weights``, ``bias`` and ``requant``, as ``kernel`` reads them."""
+    constants = kernel.layout(node) if isinstance(kernel, LinearKernel) else as_stored(node)
+    linear, packed = settled_linear(node), constants.requant
+    weights, name = constants.weights, f"{prefix}_weights"
     arrays = [
-        Array(f"{prefix}_weights", _as_weights(linear.filters, node), Role.WEIGHTS),
-        Array(f"{prefix}_bias", linear.folded_bias.astype(np.int32), Role.BIAS),
+        Array(name, weights, Role.WEIGHTS, constants.alignment),
+        Array(f"{prefix}_bias", constants.bias, Role.BIAS),
         Array(f"{prefix}_requant", packed.words, Role.REQUANT),
     ]
     right_shifts = Ref("NULL")
@@ -151,12 +199,13 @@ def lower_linear(node: Node, prefix: str) -> LoweredLinear:
     return LoweredLinear(
         arrays=tuple(arrays),
         fields={
-            "weights": Ref(arrays[0].name),
+            "weights": Ref(name if weights.dtype == np.int8 else f"(const int8_t *){name}"),
             "bias": Ref(arrays[1].name),
             "requant": {
                 "words": Ref(arrays[2].name),
                 "right_shifts": right_shifts,
                 "per_channel": int(len(packed.words) > 1),
+                "floors": int(constants.floors),
                 "right_shift": packed.right_shift,
                 "zero_point": linear.out_zero_point,
                 "lowest": linear.lowest,

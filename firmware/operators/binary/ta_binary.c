@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Called a row at a time: built for size. */
+#pragma GCC optimize("Os")
+
 #include "ta_binary.h"
 
 static const int8_t *operand_row(const ta_operand *operand, int32_t y)

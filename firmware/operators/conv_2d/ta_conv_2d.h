@@ -32,6 +32,7 @@ struct ta_conv_2d {
     int16_t filter_channels; /* divides in_channels: that many groups, filters in their order */
     int16_t out_width;
     int16_t out_channels;
+    int16_t stretch; /* output pixels that kernels with scratch for several take at a time */
     uint8_t kernel_h;
     uint8_t kernel_w;
     uint8_t stride_h;
@@ -50,5 +51,9 @@ ta_conv_2d_kernel ta_conv_2d_s8_c;
 
 /* 1x1 windows (which have no padding), any stride, one group. */
 ta_conv_2d_kernel ta_conv_2d_s8_1x1_c;
+
+/* One group, cores with the DSP extension, `stretch` pixels at a time; filters, bias, requant
+ * and their bounds as in ta_linear_dsp.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_dsp;
 
 #endif

@@ -16,6 +16,14 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_c;
 /* Multiplier 1, four channels at a time. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
 
+/* 3x3 windows, columns side by side (dilation_w is 1), multiplier 1, at least four channels,
+ * cores with the DSP extension. Weights are [out_channels][9], in the order that the kernel
+ * gives; bias and requant are those of floors (see ta_dsp_requant.h) by
+ * TA_DEPTHWISE_FLOOR_SHIFT. Needs [4][columns][2] words of scratch for the input columns of
+ * `stretch` output pixels instead. */
+#define TA_DEPTHWISE_FLOOR_SHIFT 8
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
+
 /* Points taps[ky * kernel_w + kx] at the input pixel under that tap at output column x; a
  * column beside the input is one of zero points. */
 static inline void ta_depthwise_taps(const ta_conv_2d *op, const int8_t *const *rows, int32_t x,

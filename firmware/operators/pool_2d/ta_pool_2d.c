@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Called a row at a time: built for size. */
+#pragma GCC optimize("Os")
+
 #include "ta_pool_2d.h"
 
 void ta_pool_2d_rows(const ta_pool_2d *op, int32_t y_start, int32_t y_stop)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Called a row at a time: built for size. */
+#pragma GCC optimize("Os", "no-tree-loop-distribute-patterns")
+
 #include "ta_strided_copy.h"
 
 #include <string.h>

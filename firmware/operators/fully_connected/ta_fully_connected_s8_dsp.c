@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Scratch after the pieces' pointers: the widened batch, then it as bytes where its pieces do
+ * not end with a word.
+ */
+#include <string.h>
+
+#include "ta_fully_connected.h"
+#include "ta_linear_dsp.h"
+
+void ta_fully_connected_s8_dsp(const ta_fully_connected *op, const int8_t *const *pieces,
+                               int8_t *out)
+{
+    const ta_linear_dsp layer = {
+        .filters = (const int32_t *)(const void *)op->weights,
+        .bias = op->bias,
+        .requant = &op->requant,
+        .eights = (op->pieces * op->piece_bytes + 7) / 8,
+        .channels = op->out_channels,
+    };
+    int32_t *const batch = (int32_t *)op->scratch + op->pieces;
+    int8_t *const line = (int8_t *)(batch + 4 * layer.eights);
+    int32_t *widened = batch;
+    for (int32_t k = 0; k < op->pieces; ++k) {
+        if (op->piece_bytes % 4 == 0) {
+            widened = ta_linear_dsp_widen(widened, pieces[k], op->piece_bytes / 4, 1);
+        } else {
+            memcpy(line + k * op->piece_bytes, pieces[k], (size_t)op->piece_bytes);
+        }
+    }
+    if (op->piece_bytes % 4 != 0) {
+        (void)ta_linear_dsp_widen(batch, line, 2 * layer.eights, 1);
+    }
+    ta_linear_s8_dsp(&layer, batch, 1, out);
+}
