@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import HealthCheck, assume, event, given, note, seed, settings
 from hypothesis import strategies as st
@@ -15,11 +17,26 @@ from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import tflite
 from tinyaiot.operators import operators
 from tinyaiot.plan import Memory
-from tinyaiot.planner import STRATEGIES, plan_model
+from tinyaiot.planner import FED_STRATEGIES, STRATEGIES, plan_model
 
 _PARTS = 4
 _FIXED = 160
 _AMPLE = (Memory("ram", 1 << 28),)
+
+
+@dataclass(frozen=True)
+class PlanKind:
+    """What is asked of a plan."""
+
+    strategy: str
+    keep_input: bool = False
+    feed: bool = False
+
+
+PLANS = (
+    *(PlanKind(name, keep) for name in sorted(STRATEGIES) for keep in (False, True)),
+    *(PlanKind(name, feed=True) for name in sorted(FED_STRATEGIES)),
+)
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
@@ -33,15 +50,15 @@ def test_drawn_models_equal_tflm(part: int, request: pytest.FixtureRequest) -> N
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(graphs.models(), st.sampled_from(sorted(STRATEGIES)), st.booleans())
-    def check(model: graphs.DrawnModel, strategy: str, keep_input: bool) -> None:
+    @given(graphs.models(), st.sampled_from(PLANS))
+    def check(model: graphs.DrawnModel, wanted: PlanKind) -> None:
         note(model.description)
-        check_model(model, strategy, keep_input)
+        check_model(model, wanted)
 
     (check if wanted else seed(part)(check))()
 
 
-def check_model(model: graphs.DrawnModel, strategy: str, keep_input: bool) -> None:
+def check_model(model: graphs.DrawnModel, wanted: PlanKind) -> None:
     """Compares a drawn model's tensors; drops one that breaks rules or that TFLM refuses."""
     try:
         graph = tflite.read(model.data, "m")
@@ -49,7 +66,14 @@ def check_model(model: graphs.DrawnModel, strategy: str, keep_input: bool) -> No
     except UnsupportedModelError as error:
         event(f"dropped: {error.details[0] if error.details else error.what}")
         assume(False)
-    plan = plan_model(graph, differential.HOST, _AMPLE, keep_input=keep_input, strategy=strategy)
+    plan = plan_model(
+        graph,
+        differential.HOST,
+        _AMPLE,
+        strategy=wanted.strategy,
+        keep_input=wanted.keep_input,
+        feed=wanted.feed,
+    )
     differential.check(model.data, model.inputs, plan)
 
 

@@ -106,7 +106,7 @@ def device_on(link: FaultyLink) -> Device:
 def use(device: Device) -> None:
     """Uses every method; each result must be the truth."""
     identity = device.expect("0123456789abcdef")
-    assert (identity.board, identity.model, identity.model_count) == ("host", "toy", 2)
+    assert (identity.board, identity.model, identity.model_count) == ("host", "toy", 3)
     outputs = device.infer([X, SECOND])
     assert [o.tolist() for o in outputs] == [
         OUT.tolist(),
@@ -131,6 +131,11 @@ def use(device: Device) -> None:
         assert device.infer([X, SECOND])[0].tolist() == (~X).tolist()
         device.run()  # the run before ate the input
         assert device.outputs()[0].tolist() == (~X).tolist()
+    assert device.expect("00112233445566ff").fed_by_rows
+    added = (X.astype(int) + SECOND[0]).astype(np.int8)
+    for _ in range(2):
+        assert device.infer([X, SECOND])[0].tolist() == added.tolist()
+    assert device.dump(0) == {y: added[4 * y : 4 * y + 4].tobytes() for y in range(3)}
 
 
 def test_a_sound_link() -> None:
@@ -150,7 +155,7 @@ faults = st.builds(
     Fault,
     to_board=st.booleans(),
     # About what a session without faults moves in either direction.
-    position=st.integers(0, 1600),
+    position=st.integers(0, 2600),
     kind=st.sampled_from(["drop", "flip", "twice", "noise", "restart"]),
     bit=st.integers(0, 7),
 )

@@ -76,14 +76,15 @@ struct ta_observer {
         TA_RESUME();                                                             \
     } while (0)
 
-#define TA_READ_ROWS(observer, input, rows, row_bytes, y_start, y_stop)          \
-    do {                                                                         \
-        TA_PAUSE();                                                              \
-        for (int32_t y = (y_start); y < (y_stop); ++y) {                         \
-            (observer)->read_row(observer, input, y, ta_sink_row(rows, y),       \
-                                 row_bytes);                                     \
-        }                                                                        \
-        TA_RESUME();                                                             \
-    } while (0)
+/* Has rows [y_start, y_stop) of an input written to `rows`, outside all counts. */
+static inline void ta_read_rows(const ta_observer *observer, int32_t input, const ta_sink *rows,
+                                int32_t row_bytes, int32_t y_start, int32_t y_stop)
+{
+    TA_PAUSE();
+    for (int32_t y = y_start; y < y_stop; ++y) {
+        observer->read_row(observer, input, y, ta_sink_row(rows, y), row_bytes);
+    }
+    TA_RESUME();
+}
 
 #endif

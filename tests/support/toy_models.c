@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two models small enough to know by heart, for tests of the harness.
+ * Three models small enough to know by heart, for tests of the harness.
  *
- * Both take int8 [3, 4] and int8 [2], which they ignore, and return int8 [3, 4] and its first
+ * All take int8 [3, 4] and int8 [2], which the first two ignore, and return int8 [3, 4] and its first
  * element as an eighth in float32, as uint8 and as int32.
  * toy: layer 0 adds 1, layer 1 multiplies by 3 (mod 256), row by row in turn.
  * eater: layer 0 inverts all bits in place.
+ * fed: asks for the rows of both inputs; layer 0 adds the second's first element.
  */
 #include "ta_harness.h"
 
@@ -55,6 +56,27 @@ static void eater_run(const ta_observer *observer)
     put_ends(in[0]);
 }
 
+static void fed_run(const ta_observer *observer)
+{
+    const ta_sink row = {in, ROW_BYTES, 1, ROWS};
+    const ta_sink second = {in + ROW_BYTES, 2, 1, 1};
+    const ta_sink out_rows = {out, ROW_BYTES, ROWS, ROWS};
+    ta_read_rows(observer, 1, &second, 2, 0, 1);
+    for (int32_t y = 0; y < ROWS; ++y) {
+        ta_read_rows(observer, 0, &row, ROW_BYTES, y, y + 1);
+        TA_LAYER(0);
+        for (int32_t k = 0; k < ROW_BYTES; ++k) {
+            out[y * ROW_BYTES + k] = (int8_t)(uint8_t)(in[k] + in[ROW_BYTES]);
+        }
+        TA_ROWS_DONE(observer, 0, 0, &out_rows, ROW_BYTES, y, y + 1);
+    }
+    put_ends(out[0]);
+}
+
+static const ta_port_tensor fed_inputs[] = {
+    {NULL, BYTES, TA_INT8, 0.5f, -3},
+    {NULL, 2, TA_INT8, 0.25f, 0},
+};
 static const ta_port_tensor inputs[] = {
     {arena, BYTES, TA_INT8, 0.5f, -3},
     {arena + 12, 2, TA_INT8, 0.25f, 0},
@@ -89,8 +111,19 @@ static const ta_model eater = {
     .input_preserved = 0,
     .run = eater_run,
 };
+static const ta_model fed = {
+    .name = "fed",
+    .image_id = "00112233445566ff",
+    .inputs = fed_inputs,
+    .outputs = toy_outputs,
+    .input_count = 2,
+    .output_count = 4,
+    .layer_count = 1,
+    .fed_by_rows = 1,
+    .run = fed_run,
+};
 
-const ta_model *const ta_models[] = {&toy, &eater};
-const int32_t ta_model_count = 2;
+const ta_model *const ta_models[] = {&toy, &eater, &fed};
+const int32_t ta_model_count = 3;
 const char ta_board_name[] = "host";
 const char ta_counter_kind[] = "cycles";

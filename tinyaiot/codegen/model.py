@@ -253,8 +253,7 @@ class _ModelWriter:
         return f"{self.name}_layer_{_number(node)}"
 
     def _fed_inputs(self) -> list[dict[str, Any]]:
-        if not self.plan.is_fed:
-            return []
+        arriving = {step.node for step in self.plan.steps}
         return [
             {
                 "index": k,
@@ -263,6 +262,7 @@ class _ModelWriter:
                 "row_bytes": tensor.row_bytes,
             }
             for k, tensor in enumerate(self.graph.inputs)
+            if -1 - k in arriving
         ]
 
     def _part(self, k: int, part: WholeLayer | RowProgram) -> dict[str, Any]:
