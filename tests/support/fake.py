@@ -22,7 +22,7 @@ from tinyaiot.graph import DType, Graph, Node, Quantization, Tensor
 from tinyaiot.operators.base import AnyArray, LowerContext, Operator, Rows
 from tinyaiot.plan import Plan
 
-CORE = core_by_id("cortex-m4")
+CORE = core_by_id("cortex-m3")
 
 
 @dataclass(frozen=True)
