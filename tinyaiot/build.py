@@ -135,7 +135,7 @@ def _raise_failure(log: Path, board: Board) -> None:
         excesses = ", ".join(f"{region} by {excess} bytes" for region, excess in overflows)
         raise DoesNotFitError(
             f"the image exceeds {board.id}'s {excesses}",
-            "take a smaller model, a board with more memory, or --objective ram",
+            "take a smaller model or a board with more memory",
             tuple(_memory_line(board, region) for region, _ in overflows),
         )
     raise BuildError(
