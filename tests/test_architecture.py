@@ -25,6 +25,7 @@ LAYERS = (
     ("devices",),
     ("classify", "measure", "documents", "pipeline"),
     ("report",),
+    ("commands",),
     ("cli", "__main__"),
 )
 
@@ -106,7 +107,10 @@ def test_modules_do_not_import_in_circles() -> None:
 
 
 def test_command_line_loads_nothing_heavy() -> None:
-    code = "import sys, tinyaiot.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    code = (
+        "import sys; from tinyaiot.cli import cli; [cli.get_command(None, name) for name in "
+        "cli.list_commands(None)]; print(*{name.split('.')[0] for name in sys.modules})"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

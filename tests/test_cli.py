@@ -371,7 +371,7 @@ def test_bug_is_one_line_and_a_log(
         raise KeyError("wires crossed")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "board_ids", broken)
+    monkeypatch.setattr("tinyaiot.commands.boards.board_ids", broken)
     assert cli.run(["boards"]) == 70
     [line] = capsys.readouterr().err.splitlines()
     assert "wires crossed" in line

@@ -1,0 +1,95 @@
+"""tinyaiot measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyaiot import pipeline
+from tinyaiot.classify import Classification, classify
+from tinyaiot.commands.options import (
+    PATH,
+    board_option,
+    input_option,
+    job_of,
+    json_option,
+    model_argument,
+    plan_options,
+    port_option,
+    verbosity,
+    work_option,
+)
+from tinyaiot.documents import measurement_document
+from tinyaiot.errors import OutputsDifferError
+from tinyaiot.files import write_json
+from tinyaiot.measure import Deployment, open_device
+from tinyaiot.measure import measure as measure_deployment
+from tinyaiot.report import Report
+from tinyaiot.samples import Samples, default_inputs, load_inputs, load_samples
+
+
+@click.command()
+@model_argument
+@board_option
+@input_option
+@click.option(
+    "--samples",
+    type=PATH,
+    metavar="X.npz",
+    help="Classify `inputs` on the board too, and compare with `labels`.",
+)
+@work_option
+@port_option
+@json_option
+@verbosity
+@plan_options
+def measure(
+    model: Path,
+    board: str,
+    input_file: Path | None,
+    samples: Path | None,
+    work: Path | None,
+    port: str | None,
+    json_file: Path | None,
+    quiet: bool,
+    verbose: bool,
+    options: pipeline.PlanOptions,
+) -> None:
+    """Deploy a model to a board, measure it there, and compare it with TFLM.
+
+    Prints the model, what it needs, each layer's cost, and RAM, stack and flash. All outputs
+    must equal TensorFlow Lite Micro's bit for bit. The work folder keeps the graph, the plan,
+    the C project and the measurement.
+
+    \b
+    Example: tinyaiot measure model.tflite --board mps2-an386 --json result.json
+    """
+    report = Report(quiet, verbose)
+    job = job_of(model, board, work, port, options)
+    deployment = pipeline.deploy(job, report)
+    graph = deployment.model.graph
+    inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
+    loaded = None if samples is None else load_samples(samples, graph)
+    with report.step(f"running on {board}", "ran"):
+        measurement = measure_deployment(deployment, inputs)
+    report.measurement(measurement, deployment)
+    classification = None if loaded is None else _classify(report, deployment, loaded)
+    document = measurement_document(measurement, deployment.image, classification)
+    write_json(job.work / pipeline.MEASUREMENT, document)
+    if json_file is not None:
+        write_json(json_file, document)
+
+
+def _classify(report: Report, deployment: Deployment, samples: Samples) -> Classification:
+    """Raises OutputsDifferError, after the report, where any output is not the reference's."""
+    with report.progress("classifying", len(samples)) as advance, open_device(deployment) as device:
+        result = classify(device, deployment.model, samples, advance)
+    report.classification(result, deployment.board)
+    if result.first_difference is not None:
+        raise OutputsDifferError(
+            f"{result.count - result.identical} of {result.count} samples have outputs that are "
+            f"not TFLM's, the first is sample {result.first_difference}",
+            "save that sample with numpy and run: tinyaiot validate --input",
+        )
+    return result

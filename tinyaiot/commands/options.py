@@ -1,0 +1,83 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tinyaiot import pipeline
+from tinyaiot.boards import board_by_id
+from tinyaiot.planner import Objective
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+WORK = Path("build")
+
+
+def verbosity(command: Command) -> Command:
+    command = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(command)
+    return click.option("-v", "--verbose", is_flag=True, help="Name layers and files too.")(command)
+
+
+def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --objective, --feed and --keep-input, which the command takes as ``options``."""
+
+    @click.option(
+        "--objective",
+        type=click.Choice([objective.value for objective in Objective]),
+        default=Objective.SPEED.value,
+        show_default=True,
+        help="speed: layer by layer where it fits, else streamed. ram: the smallest arena.",
+    )
+    @click.option(
+        "--feed",
+        type=click.Choice(["ram", "rows"]),
+        default="ram",
+        show_default=True,
+        help="ram: the input lies in RAM. rows: it arrives row by row, and never lies there whole.",
+    )
+    @click.option(
+        "--keep-input", is_flag=True, help="An inference leaves the input's bytes as they were."
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, objective: str, feed: str, keep_input: bool, **kwargs: Any) -> Any:
+        options = pipeline.PlanOptions(Objective(objective), keep_input, feed == "rows")
+        return command(*args, options=options, **kwargs)
+
+    return wrapped
+
+
+model_argument = click.argument("model", type=PATH)
+optional_board = click.option("--board", metavar="ID", help="A board of `tinyaiot boards`.")
+board_option = click.option(
+    "--board", metavar="ID", required=True, help="A board of `tinyaiot boards`."
+)
+project_argument = click.argument("project", type=PATH, metavar="DIR")
+input_option = click.option(
+    "--input",
+    "input_file",
+    type=PATH,
+    metavar="X.npy",
+    help="The input, quantized if floating point; .npz for several. Default: pseudo-random.",
+)
+work_option = click.option(
+    "--work", type=PATH, metavar="DIR", help="Work folder. Default: build/MODEL-BOARD."
+)
+port_option = click.option(
+    "--port", metavar="PORT", help="Serial port of a board that runs the image already."
+)
+json_option = click.option(
+    "--json", "json_file", type=PATH, metavar="FILE", help="Write the results as JSON too."
+)
+
+
+def job_of(
+    model: Path, board: str, work: Path | None, port: str | None, options: pipeline.PlanOptions
+) -> pipeline.Job:
+    target = board_by_id(board)
+    return pipeline.Job(model, target, work or WORK / f"{model.stem}-{board}", port, options)

@@ -1,0 +1,60 @@
+"""tinyaiot validate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyaiot import pipeline
+from tinyaiot.commands.options import (
+    board_option,
+    input_option,
+    job_of,
+    json_option,
+    model_argument,
+    plan_options,
+    port_option,
+    verbosity,
+    work_option,
+)
+from tinyaiot.files import write_json
+from tinyaiot.measure import validate as validate_deployment
+from tinyaiot.report import Report
+from tinyaiot.samples import default_inputs, load_inputs
+
+
+@click.command()
+@model_argument
+@board_option
+@input_option
+@work_option
+@port_option
+@json_option
+@verbosity
+@plan_options
+def validate(
+    model: Path,
+    board: str,
+    input_file: Path | None,
+    work: Path | None,
+    port: str | None,
+    json_file: Path | None,
+    quiet: bool,
+    verbose: bool,
+    options: pipeline.PlanOptions,
+) -> None:
+    """Compare every layer's output on a board with TFLM's, byte for byte.
+
+    \b
+    Example: tinyaiot validate model.tflite --board mps2-an386
+    """
+    report = Report(quiet, verbose)
+    deployment = pipeline.deploy(job_of(model, board, work, port, options), report)
+    graph = deployment.model.graph
+    inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
+    with report.step(f"comparing on {board}", "compared"):
+        validation = validate_deployment(deployment, inputs)
+    report.validation(validation)
+    if json_file is not None:
+        write_json(json_file, validation.to_json())
