@@ -90,6 +90,12 @@ class _Context:
     def sink(self, tensor: Tensor) -> Value:
         return self.writer.planned_rows(tensor)
 
+    def lies_whole(self, tensor: Tensor) -> bool:
+        if tensor.is_constant:
+            return True
+        slot = self.writer.plan.slots[tensor.index]
+        return (slot.ring_rows, slot.pitch_bytes) == (tensor.height, tensor.row_bytes)
+
     def scratch(self) -> Value:
         scratch = self.writer.plan.scratch.get(self.node.index)
         if scratch is None:

@@ -75,6 +75,9 @@ class LowerContext(Protocol):
     def sink(self, tensor: Tensor) -> Value:
         """The ``ta_sink`` through which rows of ``tensor`` are written."""
 
+    def lies_whole(self, tensor: Tensor) -> bool:
+        """Whether all rows of ``tensor`` lie in memory one behind the other, without gaps."""
+
     def scratch(self) -> Value:
         """The address of the node's scratch, or NULL where it needs none."""
 

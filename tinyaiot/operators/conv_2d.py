@@ -7,11 +7,12 @@ from tflite.Conv2DOptions import Conv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_dsp
+from tinyaiot.operators import linear_dsp, linear_mve
 from tinyaiot.operators.base import AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
+    row_pixels,
     tensors_have_four_axes,
 )
 from tinyaiot.operators.linear import Linear, LinearKernel
@@ -45,8 +46,16 @@ def _takes_pairs(node: Node, core: Core) -> bool:
     return _has_one_group(node) and linear_dsp.takes_pairs(node, core)
 
 
+def _takes_columns(node: Node, core: Core) -> bool:
+    return _has_one_group(node) and linear_mve.has_helium(node, core)
+
+
+def _is_1x1_for_helium(node: Node, core: Core) -> bool:
+    return _is_1x1(node, core) and linear_mve.has_helium(node, core)
+
+
 def _stretch(node: Node) -> int:
-    return linear_dsp.stretch(_taps(node), node.output.width)
+    return linear_dsp.stretch(_taps(node), row_pixels(node))
 
 
 def _stretch_bytes(node: Node, core: Core) -> int:
@@ -60,6 +69,21 @@ class Conv2D(Convolution):
     options = Conv2DOptions
     rules = (*Convolution.rules, channels_form_groups)
     kernels = (
+        Kernel(
+            "ta_conv_2d_s8_1x1_mve",
+            "conv_2d/ta_conv_2d_s8_1x1_mve.c",
+            applies=_is_1x1_for_helium,
+            shared=linear_mve.SHARED_SOURCES,
+        ),
+        LinearKernel(
+            "ta_conv_2d_s8_mve",
+            "conv_2d/ta_conv_2d_s8_mve.c",
+            applies=_takes_columns,
+            scratch_bytes=linear_mve.scratch_bytes,
+            shared=linear_mve.SHARED_SOURCES,
+            layout=linear_mve.by_columns,
+            stretch=linear_mve.stretch,
+        ),
         LinearKernel(
             "ta_conv_2d_s8_dsp",
             "conv_2d/ta_conv_2d_s8_dsp.c",
@@ -67,6 +91,7 @@ class Conv2D(Convolution):
             scratch_bytes=_stretch_bytes,
             shared=linear_dsp.SHARED_SOURCES,
             layout=linear_dsp.pairs,
+            stretch=_stretch,
         ),
         Kernel("ta_conv_2d_s8_1x1_c", "conv_2d/ta_conv_2d_s8_1x1_c.c", applies=_is_1x1),
         Kernel("ta_conv_2d_s8_c", "conv_2d/ta_conv_2d_s8_c.c"),
@@ -77,9 +102,6 @@ class Conv2D(Convolution):
 
     def filter_channels(self, node: Node) -> int:
         return node.input(1).shape[3]
-
-    def stretch(self, node: Node) -> int:
-        return _stretch(node)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         x, weights = inputs[0], inputs[1]

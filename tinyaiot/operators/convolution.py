@@ -112,6 +112,7 @@ class Convolution(Operator[ConvolutionAttributes]):
         vertical, horizontal = convolution_windows(node)
         kernel = self.kernel(node, context.core)
         lowered = linear.lower_linear(node, context.prefix, kernel)
+        joined = _is_pointwise(node) and context.lies_whole(source) and context.lies_whole(output)
         call = Call(
             function="ta_conv_2d_rows",
             struct_type="ta_conv_2d",
@@ -122,12 +123,12 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "scratch": context.scratch(),
                 "zero_row": _zero_row(node, context),
                 **lowered.fields,
-                "in_width": source.width,
+                "in_width": source.width * (source.height if joined else 1),
                 "in_channels": source.channels,
                 "filter_channels": self.filter_channels(node),
                 "out_width": output.width,
                 "out_channels": output.channels,
-                "stretch": self.stretch(node),
+                "stretch": kernel.stretch(node) if isinstance(kernel, linear.LinearKernel) else 1,
                 "kernel_h": vertical.kernel,
                 "kernel_w": horizontal.kernel,
                 "stride_h": vertical.stride,
@@ -144,9 +145,16 @@ class Convolution(Operator[ConvolutionAttributes]):
         """Input channels that one filter reads."""
         raise NotImplementedError
 
-    def stretch(self, node: Node) -> int:
-        """Output pixels that kernels with scratch for several take at a time."""
-        return 1
+
+def _is_pointwise(node: Node) -> bool:
+    """Whether an output pixel needs the input pixel at its place only, by one index of all rows."""
+    steps = [(w.kernel, w.stride) for w in convolution_windows(node)]
+    return steps == [(1, 1)] * 2 and node.input(0).size // node.input(0).channels <= _INT16_MAX
+
+
+def row_pixels(node: Node) -> int:
+    """Output pixels that a kernel may be called for at once: of a row, or of joined rows."""
+    return node.output.width * (node.output.height if _is_pointwise(node) else 1)
 
 
 def _zero_row(node: Node, context: LowerContext) -> Value:

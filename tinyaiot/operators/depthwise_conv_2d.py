@@ -104,6 +104,7 @@ class DepthwiseConv2D(Convolution):
             scratch_bytes=_strip_bytes,
             shared=("dsp/ta_dsp_requant.c",),
             layout=_by_channel,
+            stretch=_stretch,
         ),
         Kernel(
             "ta_depthwise_conv_2d_s8_m1_c",
@@ -124,9 +125,6 @@ class DepthwiseConv2D(Convolution):
 
     def filter_channels(self, node: Node) -> int:
         return 1
-
-    def stretch(self, node: Node) -> int:
-        return _stretch(node)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         x, weights = inputs[0], inputs[1]

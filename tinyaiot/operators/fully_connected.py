@@ -11,7 +11,7 @@ from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators import linear, linear_dsp
+from tinyaiot.operators import linear, linear_dsp, linear_mve
 from tinyaiot.operators.base import (
     AnyArray,
     Kernel,
@@ -53,6 +53,10 @@ def _batch_bytes(node: Node, core: Core) -> int:
     return linear_dsp.scratch_bytes(depth, 1, with_bytes=not in_words)
 
 
+def _pieces_bytes(node: Node, core: Core) -> int:
+    return node.input(1).shape[1] if _rows_a_batch(node) > 1 else 0
+
+
 class FullyConnected(Operator[FullyConnectedAttributes]):
     """TFLM's reference_integer_ops::FullyConnected, and its FullyConnectedPerChannel."""
 
@@ -67,6 +71,13 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
         linear.accumulators_fit_int32,
     )
     kernels = (
+        Kernel(
+            "ta_fully_connected_s8_mve",
+            "fully_connected/ta_fully_connected_s8_mve.c",
+            applies=linear_mve.has_helium,
+            scratch_bytes=_pieces_bytes,
+            shared=linear_mve.SHARED_SOURCES_OF_1,
+        ),
         linear.LinearKernel(
             "ta_fully_connected_s8_dsp",
             "fully_connected/ta_fully_connected_s8_dsp.c",

@@ -153,9 +153,11 @@ class LinearKernel(Kernel):
     Attributes:
         layout: makes them; by default weights as their tensor has them, biases with the input's
             zero point folded in, and packed multipliers.
+        stretch: output pixels that a convolution's kernel takes at a time.
     """
 
     layout: Callable[[Node], Constants] = lambda node: as_stored(node)
+    stretch: Callable[[Node], int] = lambda node: 1
 
 
 @functools.lru_cache(maxsize=512)

@@ -27,7 +27,8 @@ struct ta_conv_2d {
     const int8_t *weights;  /* [out_channels][kernel_h][kernel_w][filter_channels] */
     const int32_t *bias;    /* [out_channels], the input's zero point folded in */
     ta_requant requant;
-    int16_t in_width;
+    int16_t in_width; /* of all rows together, where they count as one: windows are 1x1, strides 1,
+                       * and rows lie one behind the other in input and output */
     int16_t in_channels;
     int16_t filter_channels; /* divides in_channels: that many groups, filters in their order */
     int16_t out_width;
@@ -55,5 +56,12 @@ ta_conv_2d_kernel ta_conv_2d_s8_1x1_c;
 /* One group, cores with the DSP extension, `stretch` pixels at a time; filters, bias, requant
  * and their bounds as in ta_linear_dsp.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_dsp;
+
+/* One group, cores with Helium, `stretch` pixels at a time; weights are [out_channels]
+ * [kernel_w][kernel_h][in_channels]. */
+ta_conv_2d_kernel ta_conv_2d_s8_mve;
+
+/* 1x1 windows, one group, cores with Helium. */
+ta_conv_2d_kernel ta_conv_2d_s8_1x1_mve;
 
 #endif

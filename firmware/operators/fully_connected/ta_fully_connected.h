@@ -40,4 +40,7 @@ ta_fully_connected_kernel ta_fully_connected_s8_c;
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 
+/* Cores with Helium. */
+ta_fully_connected_kernel ta_fully_connected_s8_mve;
+
 #endif
