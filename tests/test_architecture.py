@@ -17,16 +17,16 @@ PACKAGE = Path(tinyaiot.__file__).parent
 # list; a package's name stands for all that it holds.
 LAYERS = (
     ("tinyaiot", "errors", "paths", "files"),
-    ("graph", "cores", "csource", "plan", "fixed_point", "requant", "boards"),
+    ("graph", "cores", "csource", "plan", "fixed_point", "requant", "boards", "hardware_map"),
     ("operators",),
     ("frontends", "planner", "oracle", "testdata", "summary", "samples"),
     ("codegen",),
     ("build",),
     ("devices",),
-    ("classify", "measure", "documents", "pipeline"),
+    ("classify", "measure", "documents", "pipeline", "hil", "fleet"),
     ("report",),
     ("commands",),
-    ("cli", "__main__"),
+    ("cli", "__main__", "hil_results", "pytest_plugin"),
 )
 
 # Loaded where they are used: each costs seconds, or tens of megabytes, at import.

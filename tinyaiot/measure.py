@@ -19,6 +19,7 @@ from tinyaiot.build import Image, read_manifest
 from tinyaiot.codegen.model import c_identifier
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device, RowsChecksum, SerialLink
+from tinyaiot.devices.lock import held
 from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
 from tinyaiot.frontends import Model
 from tinyaiot.graph import Node, Tensor
@@ -182,7 +183,7 @@ def open_device(deployment: Deployment) -> Iterator[Device]:
     """The running board with the model selected; for any number of inferences.
 
     Raises:
-        DeviceError: the board does not start or answer, or runs another image.
+        DeviceError: the board does not start or answer, runs another image, or is in use.
     """
     with _running(deployment) as board:
         yield board.device
@@ -255,6 +256,7 @@ def validate(deployment: Deployment, inputs: Sequence[AnyArray]) -> Validation:
 def _running(deployment: Deployment) -> Iterator[_RunningBoard]:
     with contextlib.ExitStack() as stack:
         if deployment.port is not None:
+            stack.enter_context(held(deployment.port))
             device = stack.enter_context(Device(SerialLink(deployment.port)))
             board = _RunningBoard(device, None)
         else:

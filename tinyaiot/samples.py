@@ -52,7 +52,7 @@ def load_inputs(path: Path, graph: Graph) -> tuple[AnyArray, ...]:
             "save one array for each input: numpy.savez(path, first, second)",
         )
     return tuple(
-        _as_input(array, tensor, path).reshape(tensor.shape)
+        as_input(array, tensor, path).reshape(tensor.shape)
         for array, tensor in zip(arrays, graph.inputs, strict=True)
     )
 
@@ -78,7 +78,7 @@ def load_samples(path: Path, graph: Graph) -> Samples:
         raise UsageError(f"{path} holds no samples", hint)
     if labels is not None and (labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu"):
         raise UsageError(f"{path} does not have one integer label for each sample", hint)
-    samples = [_as_input(sample, tensor, path).reshape(tensor.shape) for sample in inputs]
+    samples = [as_input(sample, tensor, path).reshape(tensor.shape) for sample in inputs]
     return Samples(np.stack(samples), None if labels is None else labels.astype(np.int64))
 
 
@@ -97,18 +97,26 @@ def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
         ) from error
 
 
-def _as_input(values: npt.NDArray[Any], tensor: Tensor, path: Path) -> AnyArray:
-    """``values`` in the input's type: floats are quantized with its scale, the rest must match."""
+def as_input(values: npt.NDArray[Any], tensor: Tensor, source: object) -> AnyArray:
+    """``values`` in the input's type: floats are quantized with its scale, the rest must match.
+
+    Args:
+        values: shaped as the input; the batch axis may be missing.
+        source: where they are from, for the error.
+
+    Raises:
+        UsageError: shape or type are not the input's.
+    """
     if values.shape not in (tensor.shape, tensor.shape[1:]):
         raise UsageError(
-            f"{path} has shape {format_shape(values.shape)}, the model takes {describe(tensor)}",
+            f"{source} has shape {format_shape(values.shape)}, the model takes {describe(tensor)}",
             "the channels come last; the batch axis may be left out",
         )
     if values.dtype == tensor.dtype.numpy:
         return values
     if values.dtype.kind != "f":
         raise UsageError(
-            f"{path} is {values.dtype}, the model takes {describe(tensor)}",
+            f"{source} is {values.dtype}, the model takes {describe(tensor)}",
             f"give {tensor.dtype.value}, or floating point to have it quantized",
         )
     if tensor.dtype is DType.FLOAT32:
