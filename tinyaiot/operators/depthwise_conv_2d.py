@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_dsp
+from tinyaiot.operators import linear_dsp, linear_mve
 from tinyaiot.operators.base import AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.linear import Constants, Linear, LinearKernel, settled_linear
+from tinyaiot.operators.linear import (
+    Constants,
+    Linear,
+    LinearKernel,
+    as_stored,
+    settled_linear,
+)
 from tinyaiot.operators.windows import taps
 
+_MVE_CHANNELS = 16
+_MVE_MAX_WORDS = 64
+_MVE_MAX_COLUMNS = 64
 _DSP_CHANNELS = 4
 _MAX_COLUMNS = 32
 _FLOOR_SHIFT = 8
@@ -90,6 +101,57 @@ def _by_channel(node: Node) -> Constants:
     )
 
 
+def _takes_words(node: Node, core: Core) -> bool:
+    return (
+        linear_mve.has_helium(node, core)
+        and _has_multiplier_1(node, core)
+        and node.output.channels >= 4
+        and _words(node) <= _MVE_MAX_WORDS
+    )
+
+
+def _is_conv_for_helium(node: Node, core: Core) -> bool:
+    """One input channel: each output channel is a filter of a convolution."""
+    return linear_mve.has_helium(node, core) and node.input(0).channels == 1
+
+
+def _fours(node: Node) -> int:
+    return -(-node.input(1).shape[1] // 4)
+
+
+def _words(node: Node) -> int:
+    return node.input(1).shape[2] * _fours(node)
+
+
+def _words_stretch(node: Node) -> int:
+    """As few stretches as columns allow, evenly filled with fours."""
+    width = node.output.width
+    most = max((_MVE_MAX_COLUMNS - _span(node)) // int(node.attributes.stride_w) // 4 * 4, 4)
+    stretches = -(-width // most)
+    return -(-width // stretches // 4) * 4
+
+
+def _span(node: Node) -> int:
+    """Input columns from the first of a window to its last."""
+    return (node.input(1).shape[2] - 1) * int(node.attributes.dilation_w) + 1
+
+
+def _words_bytes(node: Node, core: Core) -> int:
+    columns = (_words_stretch(node) - 1) * int(node.attributes.stride_w) + _span(node)
+    return columns * _fours(node) * _MVE_CHANNELS * 4
+
+
+def _by_words(node: Node) -> Constants:
+    """Weights as ``ta_depthwise_conv_2d_s8_mve`` reads them."""
+    kernel_h, kernel_w = node.input(1).shape[1:3]
+    filters = settled_linear(node).filters.reshape(-1, kernel_h, kernel_w)
+    rows = np.zeros((len(filters), kernel_w, 4 * _fours(node)), np.int8)
+    rows[:, :, :kernel_h] = filters.swapaxes(1, 2)
+    words = np.zeros((len(filters), -(-_words(node) // 4) * 16), np.int8)
+    words[:, : 4 * _words(node)] = rows.reshape(len(filters), -1)
+    return replace(as_stored(node), weights=words)
+
+
 class DepthwiseConv2D(Convolution):
     """TFLM's reference_integer_ops::DepthwiseConvPerChannel."""
 
@@ -97,6 +159,24 @@ class DepthwiseConv2D(Convolution):
     options = DepthwiseConv2DOptions
     rules = (*Convolution.rules, channels_form_multiples, bias_is_present)
     kernels = (
+        LinearKernel(
+            "ta_conv_2d_s8_mve",
+            "conv_2d/ta_conv_2d_s8_mve.c",
+            applies=_is_conv_for_helium,
+            scratch_bytes=linear_mve.scratch_bytes,
+            shared=linear_mve.SHARED_SOURCES,
+            layout=linear_mve.by_columns,
+            stretch=linear_mve.stretch,
+        ),
+        LinearKernel(
+            "ta_depthwise_conv_2d_s8_mve",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_mve.c",
+            applies=_takes_words,
+            scratch_bytes=_words_bytes,
+            shared=(linear_mve.CLAMP_SOURCE,),
+            layout=_by_words,
+            stretch=_words_stretch,
+        ),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",

@@ -24,6 +24,12 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
 #define TA_DEPTHWISE_FLOOR_SHIFT 8
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
 
+/* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four rows. Weights are
+ * [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where
+ * there is no tap, and words in fours. Scratch holds the input columns of `stretch` output
+ * pixels instead, 64 * ceil(kernel_h / 4) bytes each, and those of at least four pixels. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_mve;
+
 /* Points taps[ky * kernel_w + kx] at the input pixel under that tap at output column x; a
  * column beside the input is one of zero points. */
 static inline void ta_depthwise_taps(const ta_conv_2d *op, const int8_t *const *rows, int32_t x,

@@ -5,8 +5,6 @@
  * point; r12 the struct; lr the count of taps. q0-q3 taps and outputs; q4 biases, q5 mantissas,
  * q6 right shifts, q7 places of outputs.
  */
-#include <stdbool.h>
-
 #include "ta_linear_mve.h"
 #include "ta_mve_requant.h"
 
@@ -90,19 +88,12 @@ __attribute__((naked, noinline)) static void run(const pair *p __attribute__((un
                      "vrshl.s32 q0, q0, q6\n" OUTPUTS);
 }
 
-/* 18, where no channel shifts to the left and all that is below the zero point is clamped to
- * it: then it does not matter how halves of negative values round. */
+/* 18, where ta_mve_is_simple. */
 __attribute__((naked, noinline)) static void run_simple(const pair *p __attribute__((unused)))
 {
     __asm__ volatile(BEGIN SUMS
                      "vqrdmulh.s32 q0, q0, q5\n"
                      "vrshl.s32 q0, q0, q6\n" OUTPUTS);
-}
-
-static bool is_simple(const ta_requant *requant)
-{
-    return requant->lowest >= requant->zero_point && requant->right_shifts == NULL &&
-           requant->right_shift >= 0;
 }
 
 void ta_linear_s8_mve(const ta_linear_mve *layer, const int8_t *pixels, int32_t pitch,
@@ -113,16 +104,15 @@ void ta_linear_s8_mve(const ta_linear_mve *layer, const int8_t *pixels, int32_t 
     const int32_t even = count & ~1;
     const int32_t taken = (taps + 15) & ~15;
     const int8_t *const last = pixels + even * pitch;
-    void (*const run_pair)(const pair *) = is_simple(layer->requant) ? run_simple : run;
+    void (*const run_pair)(const pair *) = ta_mve_is_simple(layer->requant) ? run_simple : run;
     const uint32x4_t lane = vidupq_n_u32(0, 1);
     const uint32x4_t of_pixel = vmulq_n_u32(vshrq_n_u32(lane, 1), (uint32_t)channels);
-    pair p = {
-        .filter0 = layer->filters,
-        .out_step = 2 * channels,
-        .end = last,
-        .taps = taps,
-        .zero_point = layer->requant->zero_point,
-    };
+    pair p; /* no initialiser: that would be a call of memset */
+    p.filter0 = layer->filters;
+    p.out_step = 2 * channels;
+    p.end = last;
+    p.taps = taps;
+    p.zero_point = layer->requant->zero_point;
     for (int32_t c = 0; c < channels; c += 2) {
         /* The last of an odd number of channels is its own neighbour; so is the last pixel. */
         const int32_t odd = c + 1 < channels;

@@ -7,6 +7,8 @@
 #ifndef TA_MVE_REQUANT_H
 #define TA_MVE_REQUANT_H
 
+#include <stdbool.h>
+
 #include <arm_mve.h>
 
 #include "ta_requant.h"
@@ -47,6 +49,14 @@ static inline int32x4_t ta_mve_requantize_s8(const ta_mve_channels *channels, in
     acc = vaddq_n_s32(vrshlq_s32(acc, channels->right), zero_point);
     const int16x8_t halves = vqmovnbq_s32(vreinterpretq_s16_s32(acc), acc);
     return vreinterpretq_s32_s8(vqmovnbq_s16(vreinterpretq_s8_s16(halves), halves));
+}
+
+/* Whether no channel shifts to the left and all that is below the zero point is clamped to it:
+ * then it does not matter how halves of negative values round. */
+static inline bool ta_mve_is_simple(const ta_requant *requant)
+{
+    return requant->lowest >= requant->zero_point && requant->right_shifts == NULL &&
+           requant->right_shift >= 0;
 }
 
 /* Clamps outputs that were saturated to int8; costs nothing where that is all. */
