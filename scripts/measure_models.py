@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyaiot import cli
-from tinyaiot.boards import board_ids
+from tinyaiot.boards import board_by_id, board_ids
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "measurements.md"
@@ -42,7 +42,7 @@ bit. Boards are emulated; counts are exact instructions, not cycles and not time
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    boards = [b for b in sys.argv[2:] or board_ids() if b != "host"]
+    boards = sys.argv[2:] or [b for b in board_ids() if board_by_id(b).emulator is not None]
     results = {
         (model, board): measure(folder / f"{model}.tflite", board)
         for model in MODELS

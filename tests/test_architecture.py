@@ -24,7 +24,7 @@ LAYERS = (
     ("build",),
     ("devices",),
     ("classify", "measure", "documents", "pipeline", "hil", "fleet"),
-    ("report",),
+    ("report", "report_boards"),
     ("commands",),
     ("cli", "__main__", "hil_results", "pytest_plugin"),
 )

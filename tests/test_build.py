@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.handmade import BOARDS, build_models, digits_model, digits_project
+from tests.support.handmade import EMULATED, build_models, digits_model, digits_project
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Image, build, read_manifest
 from tinyaiot.csource import Role
 from tinyaiot.errors import BuildError, DoesNotFitError, UsageError
 from tinyaiot.pipeline import memories
-
-CROSS = [board for board in BOARDS if board.processor.arch != "host"]
 
 
 def test_host_build_is_silent(tmp_path: Path) -> None:
@@ -26,7 +24,7 @@ def test_host_build_is_silent(tmp_path: Path) -> None:
     assert "warning:" not in (image.elf.parent / "build.log").read_text()
 
 
-@pytest.fixture(scope="module", params=CROSS, ids=lambda board: board.id)
+@pytest.fixture(scope="module", params=EMULATED, ids=lambda board: board.id)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
     board: Board = request.param
     folder = tmp_path_factory.mktemp("built") / "project"

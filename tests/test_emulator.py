@@ -131,6 +131,8 @@ def test_counts_are_exact(probe: tuple[Board, Image]) -> None:
 @pytest.mark.parametrize("model", [1, 2], ids=["trap", "stack overflow"])
 def test_crash_is_reported(probe: tuple[Board, Image], model: int) -> None:
     board, image = probe
+    if model == 2 and board.id == "rv32-virt":
+        pytest.skip("the image lies below the stack, in the same RAM, and nothing guards it")
     with EmulatedBoard(board, image) as emulated:
         device = Device(emulated.link)
         device.select(model)

@@ -17,7 +17,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tinyaiot.boards import Board
+from tinyaiot.boards import STAND_IN, Board
 from tinyaiot.codegen.project import MANIFEST
 from tinyaiot.csource import Role
 from tinyaiot.errors import BuildError, DoesNotFitError, UsageError
@@ -74,6 +74,11 @@ def build(project: Path, board: Board) -> Image:
         DoesNotFitError: the image exceeds a memory of the board.
     """
     manifest = read_manifest(project)
+    if not board.is_bare:
+        raise BuildError(
+            f"the firmware of {board.id} needs its framework, which PlatformIO fetches and builds",
+            f"run `pio run` in {project}, or name {board.id}{STAND_IN} to run it emulated",
+        )
     _require_tools(board)
     log = project / "build.log"
     if _run_make(project, log) != 0:

@@ -42,6 +42,21 @@ def _cortex_m(name: str, flags: tuple[str, ...], *features: str) -> Core:
     )
 
 
+def _riscv(isa: str) -> Core:
+    return Core(
+        id=isa,
+        arch="riscv",
+        toolchain="riscv64-unknown-elf-",
+        flags=(f"-march={isa}", "-mabi=ilp32", "-mcmodel=medany"),
+        features=frozenset(),
+    )
+
+
+def _xtensa(name: str, toolchain: str) -> Core:
+    """Espressif's compilers, one for each configuration of the core; portable C kernels."""
+    return Core(id=name, arch="xtensa", toolchain=toolchain, flags=(), features=frozenset())
+
+
 CORES = {
     core.id: core
     for core in (
@@ -57,12 +72,17 @@ CORES = {
             ("-mfloat-abi=hard", "-fno-if-conversion2"),
             *("thumb2", "dsp", "fpu", "mve"),
         ),
+        _riscv("rv32imac"),
+        _riscv("rv32imc"),
+        _xtensa("xtensa-lx6", "xtensa-esp32-elf-"),
+        _xtensa("xtensa-lx7", "xtensa-esp32s3-elf-"),
         Core(
-            id="rv32imac",
-            arch="riscv",
-            toolchain="riscv64-unknown-elf-",
-            flags=("-march=rv32imac", "-mabi=ilp32", "-mcmodel=medany"),
+            id="avr6",
+            arch="avr",
+            toolchain="avr-",
+            flags=("-mmcu=atmega2560",),
             features=frozenset(),
+            pointer_bytes=2,
         ),
         Core(
             id="host",

@@ -52,9 +52,9 @@ def plan_document(plan: Plan) -> Document:
 
 
 def board_document(board: Board) -> Document:
-    """The board file, defaults filled in."""
+    """The board file, defaults filled in, and what was seen to work."""
     document: Document = _CONVERTER.unstructure(board)
-    return document
+    return document | {"verified": board.verified.value}
 
 
 def analysis_document(summary: ModelSummary, plan: Plan, board: Board | None) -> Document:

@@ -79,8 +79,8 @@ _UNLIMITED = Memory("ram", 1 << 31)
 
 def memories(board: Board) -> tuple[Memory, ...]:
     """What each RAM of the board has for models, in the order of the board file."""
-    first, *others = (Memory(ram.name, ram.size_bytes) for ram in board.ram)
-    taken = board.stack_bytes + _HARNESS_RAM_BYTES
+    first, *others = (Memory(ram.name, ram.size_bytes) for ram in board.ram if ram.linked)
+    taken = board.stack_bytes + board.reserved_bytes + _HARNESS_RAM_BYTES
     return (replace(first, capacity_bytes=first.capacity_bytes - taken), *others)
 
 

@@ -89,7 +89,7 @@ class Report:
     def layers(self, summary: ModelSummary, plan: Plan) -> None:
         """The graph, with what each layer has live in RAM."""
         live = plan.live_bytes
-        table = _table("layer", "", "output", "#MACs", "#weights", "#live RAM")
+        table = new_table("layer", "", "output", "#MACs", "#weights", "#live RAM")
         for layer in summary.layers:
             table.add_row(
                 f"{layer.index}",
@@ -167,7 +167,7 @@ class Report:
         """Layer by layer, and the totals."""
         counter = measurement.counter
         counted = [] if counter is None else [f"#{counter}", "#/MAC"]
-        table = _table("", "operator", "output", "#MACs", *counted, "#live RAM")
+        table = new_table("", "operator", "output", "#MACs", *counted, "#live RAM")
         for layer in measurement.layers:
             counts = [_count(layer.count), _ratio(layer.count, layer.macs)]
             table.add_row(
@@ -197,7 +197,7 @@ class Report:
 
     def validation(self, validation: Validation) -> None:
         """That every layer is exact."""
-        table = _table("", "operator", "output", "#elements", "")
+        table = new_table("", "operator", "output", "#elements", "")
         for layer in validation.layers:
             elements = _count(layer.elements) if layer.elements else "no work"
             name = self._operator(layer.op, layer.name)
@@ -228,19 +228,10 @@ class Report:
         self.line("model", f"{identity.model}, image {identity.image_id}")
         self.line("layers", f"{identity.layer_count}")
 
-    def boards(self, boards: Sequence[Board]) -> None:
-        """All boards, one a line."""
-        table = _table("board", "core", "#MHz", "#RAM", "#flash", "emulator")
-        for board in boards:
-            table.add_row(
-                board.id,
-                board.core,
-                f"{board.clock_hz / 1e6:g}" if board.clock_hz else "-",
-                " + ".join(_kib(ram.size_bytes) for ram in board.ram),
-                _kib(board.flash.size_bytes),
-                board.emulator.qemu if board.emulator else "-",
-            )
-        self.table(table)
+    def text(self, text: str) -> None:
+        """A line as it is."""
+        if not self.quiet:
+            self.out.print(Text(text), soft_wrap=True)
 
     def error(self, error: TinyaiotError) -> None:
         """What happened, its details, and what to do."""
@@ -264,7 +255,7 @@ def _step(summary: ModelSummary, step: Step) -> str:
     return f"layer {step.node} {summary.layers[step.node].op}"
 
 
-def _table(*headings: str) -> Table:
+def new_table(*headings: str) -> Table:
     """A table without a frame; a heading that starts with ``#`` has numbers below it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
@@ -283,10 +274,6 @@ def _count(value: int | None) -> str:
 
 def _ratio(count: int | None, macs: int) -> str:
     return "-" if count is None or macs == 0 else f"{count / macs:.2f}"
-
-
-def _kib(nbytes: int) -> str:
-    return f"{nbytes / 1024:g} K" if nbytes < 1 << 20 else f"{nbytes / (1 << 20):g} M"
 
 
 def _wrapped(words: Sequence[str], indent: int) -> str:

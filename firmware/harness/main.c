@@ -29,7 +29,14 @@ static bool read_command(char *command)
     return count <= COMMAND_BYTES;
 }
 
-int main(void)
+/* A framework has a main of its own, and calls this under another name. */
+#ifndef TA_MAIN
+#define TA_MAIN main
+#endif
+
+int TA_MAIN(void);
+
+int TA_MAIN(void)
 {
     char command[COMMAND_BYTES + 1];
     ta_session session;

@@ -20,6 +20,7 @@ DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "digits.tflite"
 
 BOARDS = [board_by_id(board_id) for board_id in board_ids()]
 EMULATED = [board for board in BOARDS if board.emulator is not None]
+RUNNABLE = [board for board in BOARDS if board.runs_here]
 INPUT_BYTES = 4
 
 _HEADER = """\

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tinyaiot.boards import Board
+from tinyaiot.boards import Board, stand_in_of
+from tinyaiot.codegen import flags
 from tinyaiot.codegen.model import ModelSources
+from tinyaiot.codegen.platformio import Layout, environments, platform_files
 from tinyaiot.codegen.templates import render
 from tinyaiot.csource import Role
 from tinyaiot.errors import UsageError
@@ -18,16 +20,12 @@ from tinyaiot.paths import data_dir
 
 # Names of models and boards, and what counts as what in the image: read back by tinyaiot.build.
 MANIFEST = "tinyaiot.json"
-LINKER_SCRIPT = "port/firmware.ld"
+LINKER_SCRIPT = "firmware.ld"
 
-_INCLUDE_FOLDERS = ("model", "kernels", "harness", "port")
-_WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
-_COMMON = ("-g", "-fno-common", "-ffunction-sections", "-fdata-sections")
-_LIBC_FLAGS = {"riscv": ("--specs=picolibc.specs",)}
-_FAST = ("-O2",)
-# Loops that clear or compare a few bytes are not worth the C library's memset and strlen.
-_SMALL = ("-Os", "-fno-tree-loop-distribute-patterns")
-_SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+# Folders of a project: the port's code; the same for the emulated machine that stands in.
+PORT = "port"
+EMULATED = "emulated"
+_HEADERS = ("model", "kernels", "harness")
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,13 @@ def generate_project(
     """
     files = {path: content for model in models for path, content in _model_files(model, board)}
     files.update(_firmware_files("harness", [data_dir("firmware") / "harness"]))
-    files.update(_firmware_files("port", _port_folders(board)))
+    files.update(_port_files(board, PORT))
     _refuse_equal_names(models)
     context = _context(models, board, defines, files)
     files["harness/ta_image.c"] = render("image.c.j2", context)
     for path, template in _build_templates(board).items():
         files[path] = render(template, context)
-    files.update(_platformio_files(board, context))
+    files.update(_platformio_files(models, board, defines, context))
     files[MANIFEST] = _manifest(models, board)
     return Sources(dict(sorted(files.items())))
 
@@ -93,8 +91,19 @@ def _firmware_files(target: str, folders: Iterable[Path]) -> dict[str, bytes]:
         f"{target}/{path.name}": path.read_bytes()
         for folder in folders
         for path in sorted(folder.iterdir())
-        if path.suffix in (".c", ".h")
+        if path.suffix in (".c", ".cpp", ".h")
     }
+
+
+def _port_files(board: Board, target: str) -> dict[str, bytes]:
+    """The code of the port in the folder ``target``, and of its core."""
+    files = _firmware_files(target, _port_folders(board))
+    if not board.is_bare:
+        arch = board.processor.arch
+        # A framework has start-up code; what else a port needs of the core is named like it.
+        found = (data_dir("firmware") / "arch" / arch).glob(f"ta_{arch.replace('-', '_')}.*")
+        files |= {f"{target}/{path.name}": path.read_bytes() for path in found}
+    return files
 
 
 def _port_folders(board: Board) -> list[Path]:
@@ -103,7 +112,9 @@ def _port_folders(board: Board) -> list[Path]:
     port = PurePosixPath(board.port)
     ports = [firmware / "ports" / part for part in (*reversed(port.parents), port)][1:]
     arch = board.processor.arch
-    return ports if arch == "host" else [*ports, firmware / "arch/common", firmware / "arch" / arch]
+    if arch == "host" or not board.is_bare:
+        return ports
+    return [*ports, firmware / "arch/common", firmware / "arch" / arch]
 
 
 def _build_templates(board: Board) -> dict[str, str]:
@@ -111,11 +122,11 @@ def _build_templates(board: Board) -> dict[str, str]:
         "CMakeLists.txt": "CMakeLists.txt.j2",
         "Makefile": "Makefile.j2",
         "README.md": "README.md.j2",
-        "platformio.ini": "platformio.ini.j2",
     }
     if board.processor.arch != "host":
         templates["toolchain.cmake"] = "toolchain.cmake.j2"
-        templates[LINKER_SCRIPT] = "firmware.ld.j2"
+        if board.is_bare:
+            templates[f"{PORT}/{LINKER_SCRIPT}"] = "firmware.ld.j2"
     return templates
 
 
@@ -125,12 +136,11 @@ def _context(
     defines: Sequence[str],
     files: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    native = board.processor.arch == "host"
     sources = sorted(path for path in files if path.endswith(".c"))
     return {
         "board": board,
         "core": board.processor,
-        "native": native,
+        "native": board.processor.arch == "host",
         "counter_kind": "cycles" if board.counter == "cycles" else "none",
         "models": models,
         "arenas": _arenas(models, board),
@@ -138,64 +148,45 @@ def _context(
         "small_sources": sorted(
             [*(s for s in sources if s.startswith(("harness/", "port/"))), "harness/ta_image.c"]
         ),
-        "include_folders": _INCLUDE_FOLDERS,
-        "core_flags": [*board.processor.flags, *_LIBC_FLAGS.get(board.processor.arch, ())],
-        "instrument_flags": [*_SANITIZERS, "-DTA_CHECKED"] if native else [],
-        "fast_flags": _FAST,
-        "small_flags": _SMALL,
-        "warnings": _WARNINGS,
-        "common_flags": _COMMON,
-        "defines": [*_clock_defines(board), *board.defines, *defines],
-        "linker_script": LINKER_SCRIPT,
+        "include_folders": (*_HEADERS, PORT),
+        "core_flags": flags.core_flags(board),
+        "instrument_flags": flags.instrument_flags(board),
+        "fast_flags": flags.FAST,
+        "small_flags": flags.SMALL,
+        "warnings": flags.WARNINGS,
+        "common_flags": flags.COMMON,
+        "defines": flags.all_defines(board, defines),
+        "linker_script": f"{PORT}/{LINKER_SCRIPT}",
     }
 
 
-def _platformio_files(board: Board, context: Mapping[str, Any]) -> dict[str, bytes]:
-    """A PlatformIO platform of the project's own: none has to be downloaded."""
-    native = context["native"]
-    linker_script = [] if native else ["-nostartfiles", "-T", f"$PROJECT_DIR/{LINKER_SCRIPT}"]
-    document = {
-        "name": board.name,
-        "vendor": "tinyaiot",
-        "url": "",
-        "build": {
-            "mcu": board.core,
-            "f_cpu": f"{board.clock_hz}L",
-            "cross": board.processor.toolchain,
-            "program_suffix": "" if native else ".elf",
-            "defines": context["defines"],
-            "include_folders": _INCLUDE_FOLDERS,
-            "flags": [
-                *context["core_flags"],
-                *_WARNINGS,
-                *_COMMON,
-                *context["instrument_flags"],
-            ],
-            "fast_flags": _FAST,
-            "small_flags": _SMALL,
-            "link_flags": [
-                *context["core_flags"],
-                *context["instrument_flags"],
-                *linker_script,
-                "-Wl,--gc-sections",
-            ],
-        },
-        "upload": {
-            "maximum_size": board.flash.size_bytes,
-            "maximum_ram_size": sum(ram.size_bytes for ram in board.ram) - board.stack_bytes,
-        },
-    }
-    folder = data_dir("firmware") / "platformio"
-    target = "platformio/tinyaiot"
-    return {
-        f"{target}/platform.json": (folder / "platform.json").read_bytes(),
-        f"{target}/builder/main.py": (folder / "builder" / "main.py").read_bytes(),
-        f"{target}/boards/{board.id}.json": _json(document),
-    }
+def _platformio_files(
+    models: Sequence[ModelSources],
+    board: Board,
+    defines: Sequence[str],
+    context: Mapping[str, Any],
+) -> dict[str, bytes]:
+    emulated = _emulated(board)
+    own = Layout(_HEADERS, PORT, LINKER_SCRIPT)
+    other = own if emulated is board else replace(own, port=EMULATED)
+    files = platform_files(board, emulated, other, defines)
+    if emulated is not None and emulated is not board:
+        files |= _port_files(emulated, EMULATED)
+        files[f"{EMULATED}/{LINKER_SCRIPT}"] = render(
+            "firmware.ld.j2",
+            {**context, "board": emulated, "arenas": _arenas(models, emulated)},
+        )
+    project = " ".join(model.image_id for model in models)
+    found = environments(board, emulated, own, defines, project)
+    files["platformio.ini"] = render("platformio.ini.j2", {**context, "environments": found})
+    return files
 
 
-def _clock_defines(board: Board) -> list[str]:
-    return [f"TA_CLOCK_HZ={board.clock_hz}u"] if board.clock_hz else []
+def _emulated(board: Board) -> Board | None:
+    """What this computer can run for the board: itself, its stand-in, or nothing."""
+    if board.runs_here:
+        return board
+    return None if board.stand_in is None else stand_in_of(board)
 
 
 def _arenas(models: Sequence[ModelSources], board: Board) -> dict[str, list[str]]:

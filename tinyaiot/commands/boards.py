@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
 
-from tinyaiot.boards import board_by_id, board_ids
+from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.commands.options import json_option
+from tinyaiot.devices.connected import find_connected, serial_ports
 from tinyaiot.documents import board_document
 from tinyaiot.files import write_json
 from tinyaiot.report import Report
+from tinyaiot.report_boards import report_boards, report_connected
 
 
 @click.command()
+@click.option("--connected", is_flag=True, help="Only those on this computer's USB, by their ids.")
 @json_option
-def boards(json_file: Path | None) -> None:
-    """List the boards that can be named with --board.
+def boards(connected: bool, json_file: Path | None) -> None:
+    """List the boards that can be named with --board, and what was seen to work on them.
+
+    A file ID.toml in ~/.config/tinyaiot/boards, or in the folder that $TINYAIOT_BOARDS names,
+    adds a board or replaces one.
 
     \b
-    Example: tinyaiot boards
+    Example: tinyaiot boards --connected
     """
-    found = [board_by_id(board_id) for board_id in board_ids()]
-    Report().boards(found)
+    known = [board_by_id(board_id) for board_id in board_ids()]
+    if connected:
+        _list_connected(known, json_file)
+    else:
+        report_boards(Report(), known)
+        if json_file is not None:
+            write_json(json_file, {"boards": [board_document(board) for board in known]})
+
+
+def _list_connected(known: list[Board], json_file: Path | None) -> None:
+    found = find_connected(known, serial_ports())
+    report_connected(Report(), found)
     if json_file is not None:
-        write_json(json_file, {"boards": [board_document(board) for board in found]})
+        write_json(json_file, {"connected": [dataclasses.asdict(entry) for entry in found]})

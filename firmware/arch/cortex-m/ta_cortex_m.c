@@ -1,22 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cycle counter and reset of the core (Armv7-M and Armv8-M Architecture Reference Manuals,
- * "DWT" and "AIRCR").
+ * Cycle counter of the core (Armv7-M and Armv8-M Architecture Reference Manuals, "DWT").
  */
 #include "ta_cortex_m.h"
-
-#include "ta_port.h"
-
-#define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
-#define AIRCR_RESET_REQUEST 0x05FA0004u
-
-void ta_port_reset(void)
-{
-    __asm__ volatile("dsb" ::: "memory");
-    AIRCR = AIRCR_RESET_REQUEST;
-    for (;;) {
-    }
-}
 
 #ifdef __ARM_ARCH_6M__
 
