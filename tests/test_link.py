@@ -251,9 +251,9 @@ class ScriptedLink:
 )
 def test_a_crash_is_recognised(line: bytes) -> None:
     link = ScriptedLink(b"\xc0R\x00\x01" + line)
-    with pytest.raises(DeviceError, match=r"crashed: .*pc=0x[0-9a-f]{8}") as caught:
+    with pytest.raises(DeviceError, match=r"crashed: .* at pc=0x[0-9a-f]{8}") as caught:
         Device(link, clock=link.clock).identify()
-    assert any("last bytes" in detail for detail in caught.value.details)
+    assert caught.value.details == (line.decode()[3:-3],)
     assert link.seconds < 1
 
 

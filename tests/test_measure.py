@@ -228,9 +228,10 @@ def test_a_crash_is_told() -> None:
     # The first field of a layer's parameters is its kernel: a call into nowhere.
     _, symbol = layer_symbol(deployment, "")
     wrong = patched(deployment, symbol, b"\xf1\xff\xff\xdf")
-    with pytest.raises(DeviceError, match="crashed: HardFault pc=0x") as caught:
+    with pytest.raises(DeviceError, match="crashed: a jump to where no code") as caught:
         measure(wrong, inputs_of(deployment))
     assert caught.value.exit_code == 7
+    assert "called from ta_" in caught.value.what and "(kernels/ta_" in caught.value.what
 
 
 def test_another_image_is_an_error() -> None:

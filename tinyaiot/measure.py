@@ -18,6 +18,7 @@ from tinyaiot.boards import Board
 from tinyaiot.build import Image, read_manifest
 from tinyaiot.codegen.model import c_identifier
 from tinyaiot.devices.emulator import EmulatedBoard
+from tinyaiot.devices.faults import Symbols
 from tinyaiot.devices.link import Device, RowsChecksum, SerialLink
 from tinyaiot.devices.lock import held
 from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
@@ -255,13 +256,14 @@ def validate(deployment: Deployment, inputs: Sequence[AnyArray]) -> Validation:
 @contextlib.contextmanager
 def _running(deployment: Deployment) -> Iterator[_RunningBoard]:
     with contextlib.ExitStack() as stack:
+        symbols = Symbols(deployment.image.elf)
         if deployment.port is not None:
             stack.enter_context(held(deployment.port))
-            device = stack.enter_context(Device(SerialLink(deployment.port)))
-            board = _RunningBoard(device, None)
+            link = SerialLink(deployment.port)
+            board = _RunningBoard(stack.enter_context(Device(link, symbols=symbols)), None)
         else:
             emulated = stack.enter_context(EmulatedBoard(deployment.board, deployment.image))
-            board = _RunningBoard(Device(emulated.link), emulated)
+            board = _RunningBoard(Device(emulated.link, symbols=symbols), emulated)
         board.device.expect(_manifest(deployment)["image_id"])
         yield board
 

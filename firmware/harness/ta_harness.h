@@ -10,6 +10,17 @@
 
 #include "ta_model.h"
 
+/* Writes the row_bytes bytes of row y of an input to row; see ta_observer. */
+typedef void ta_row_source(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
+                           int32_t row_bytes);
+
+/* Asks the host for the row, again until it comes whole. */
+ta_row_source ta_ask_for_row;
+
+/* Where models that are fed by rows get them from; NULL in an image without such a model, which
+ * then does without the code for it. */
+extern ta_row_source *const ta_image_rows;
+
 extern const ta_model *const ta_models[];
 extern const int32_t ta_model_count; /* at least 1 */
 

@@ -125,5 +125,6 @@ static const ta_model fed = {
 
 const ta_model *const ta_models[] = {&toy, &eater, &fed};
 const int32_t ta_model_count = 3;
+ta_row_source *const ta_image_rows = ta_ask_for_row;
 const char ta_board_name[] = "host";
 const char ta_counter_kind[] = "cycles";

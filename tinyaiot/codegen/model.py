@@ -38,6 +38,7 @@ class ModelSources:
         image_id: hash of all of them, which the firmware tells the host.
         arrays: names of the constant arrays in flash, by role.
         arenas: name of the arena's array, by memory.
+        is_fed: whether the rows of its inputs arrive during an inference.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ModelSources:
     image_id: str
     arrays: Mapping[Role, tuple[str, ...]]
     arenas: Mapping[str, str]
+    is_fed: bool = False
 
     @property
     def c_sources(self) -> tuple[str, ...]:
@@ -157,6 +159,7 @@ class _ModelWriter:
             image_id=image_id,
             arrays={role: tuple(sorted(a.name for a in arrays if a.role is role)) for role in Role},
             arenas={memory: self._arena(memory) for memory in self.plan.arena_bytes},
+            is_fed=self.plan.is_fed,
         )
 
     def _arena(self, memory: str) -> str:

@@ -9,7 +9,6 @@ The firmware's half is ``firmware/harness/ta_extension.c``.
 from __future__ import annotations
 
 import itertools
-import re
 import struct
 import time
 import zlib
@@ -21,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import serial
 
-from tinyaiot.devices import frames
+from tinyaiot.devices import faults, frames
 from tinyaiot.devices.frames import Damaged, Frame, Line
 from tinyaiot.errors import DeviceError, UsageError
 from tinyaiot.graph import DType
@@ -31,7 +30,6 @@ PROTOCOL_VERSION = 1
 BAUD_RATE = 115200
 
 _READY = "m-ready"
-_FAULT = re.compile(r"e-\[[^]\n]*(?:[Ff]ault|[Tt]rap|[Ee]xception)[^]\n]*]")
 # Small enough that a byte lost costs little, large enough that the round trip does not count.
 _LOAD_BYTES = 1024
 _READ_SLICE_S = 0.05
@@ -187,6 +185,7 @@ class Device:
         row_timeout_s: for what an inference does with a row that it was fed.
         attempts: how often an exchange is tried in all.
         clock: seconds; replaced by tests of broken links.
+        symbols: of the image on the board, which a crash is explained with.
     """
 
     def __init__(
@@ -198,6 +197,7 @@ class Device:
         row_timeout_s: float = 60.0,
         attempts: int = 5,
         clock: Callable[[], float] = time.monotonic,
+        symbols: faults.Symbols | None = None,
     ) -> None:
         self._link = link
         self._reply_timeout_s = reply_timeout_s
@@ -205,6 +205,7 @@ class Device:
         self._row_timeout_s = row_timeout_s
         self._attempts = attempts
         self._clock = clock
+        self._symbols = symbols
         self._splitter = frames.Splitter()
         self._events: list[frames.Event] = []
         self._tail = b""
@@ -483,7 +484,7 @@ class Device:
         """What has arrived, a short wait at most; raises DeviceError if the board crashed."""
         data = self._link.read()
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
-        if data and _FAULT.search(self._tail.decode("latin-1")):
+        if data and faults.PATTERN.search(self._tail.decode("latin-1")):
             raise self._failure("")
         return self._splitter.feed(data)
 
@@ -491,13 +492,9 @@ class Device:
         """The error for ``cause``, or for the crash that the board told of."""
         tail = self._tail.decode("latin-1")
         last = (f"last bytes received: {self._tail[-64:]!r}",) if self._tail else ()
-        if fault := _FAULT.search(tail):
-            return DeviceError(
-                f"{self.name}: the board crashed: {fault[0][3:-1]}",
-                "look the program counter up with addr2line in the image; a deep stack is the"
-                " likeliest cause",
-                last,
-            )
+        if fault := faults.PATTERN.search(tail):
+            told = faults.explain(fault[0][3:-1], self._symbols)
+            return DeviceError(f"{self.name}: the board {told.what}", told.hint, told.details)
         if not self._tail:
             return DeviceError(
                 f"{self.name}: the board sends nothing: {cause}",

@@ -19,3 +19,10 @@ void ta_fault_word(const char *label, uint32_t word)
         ta_port_write((uint8_t)digits[word >> 28]);
     }
 }
+
+void ta_fault_end(void)
+{
+    ta_fault_text("]\r\n");
+    (void)ta_port_read();
+    ta_port_reset();
+}

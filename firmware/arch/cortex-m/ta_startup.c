@@ -22,7 +22,7 @@ int main(void);
 void ta_reset(void);
 void ta_fault(void);
 void ta_start(void);
-void ta_report_fault(uint32_t pc, uint32_t lr);
+void ta_report_fault(uint32_t pc, uint32_t lr, uint32_t sp);
 
 typedef union vector {
     uint32_t *stack;
@@ -124,7 +124,7 @@ void ta_start(void)
 }
 
 /* Takes pc (r0) and lr (r1) from the exception frame, or 0 where it is not on the stack, and
- * reports them from a fresh stack: the old one may be what is broken. */
+ * reports them and sp (r2) from a fresh stack: the old one may be what is broken. */
 __attribute__((naked, noreturn)) void ta_fault(void)
 {
     __asm__ volatile("movs r0, #0\n"
@@ -144,16 +144,22 @@ __attribute__((naked, noreturn)) void ta_fault(void)
                      ".ltorg\n");
 }
 
+#ifndef __ARM_ARCH_6M__
 #define CFSR (*(volatile uint32_t *)0xE000ED28u)
-#define CFSR_NO_FRAME ((1u << 4) | (1u << 12) | (1u << 20)) /* MSTKERR, STKERR, STKOF */
-
-void ta_report_fault(uint32_t pc, uint32_t lr)
-{
-#ifdef __ARM_ARCH_6M__
-    const uint32_t cfsr = 0;
+#define MMFAR (*(volatile uint32_t *)0xE000ED34u)
+#define BFAR (*(volatile uint32_t *)0xE000ED38u)
 #else
-    const uint32_t cfsr = CFSR;
+#define CFSR 0u
+#define MMFAR 0u
+#define BFAR 0u
 #endif
+#define CFSR_NO_FRAME ((1u << 4) | (1u << 12) | (1u << 20)) /* MSTKERR, STKERR, STKOF */
+#define CFSR_MMFAR_VALID (1u << 7)
+
+/* The host tells by cfsr whether there is an address at all. */
+void ta_report_fault(uint32_t pc, uint32_t lr, uint32_t sp)
+{
+    const uint32_t cfsr = CFSR;
     if ((cfsr & CFSR_NO_FRAME) != 0u) {
         pc = 0;
         lr = 0;
@@ -161,8 +167,7 @@ void ta_report_fault(uint32_t pc, uint32_t lr)
     ta_fault_word("\r\ne-[HardFault pc=", pc);
     ta_fault_word(" lr=", lr);
     ta_fault_word(" cfsr=", cfsr);
-    ta_fault_text("]\r\n");
-    for (;;) {
-        __asm__ volatile("wfi");
-    }
+    ta_fault_word(" address=", (cfsr & CFSR_MMFAR_VALID) != 0u ? MMFAR : BFAR);
+    ta_fault_word(" sp=", sp);
+    ta_fault_end();
 }

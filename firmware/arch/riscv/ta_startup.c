@@ -22,7 +22,7 @@ int main(void);
 void ta_reset(void);
 void ta_trap(void);
 void ta_start(void);
-void ta_report_trap(uint32_t pc, uint32_t ra, uint32_t mcause, uint32_t mtval);
+void ta_report_trap(uint32_t pc, uint32_t ra, uint32_t mcause, uint32_t mtval, uint32_t sp);
 
 #define TEXT(x) #x
 #define VALUE_TEXT(x) TEXT(x)
@@ -78,18 +78,17 @@ __attribute__((naked, noreturn, aligned(4))) void ta_trap(void)
                      "mv a1, ra\n"
                      "csrr a2, mcause\n"
                      "csrr a3, mtval\n"
+                     "mv a4, sp\n"
                      "la sp, ta_stack_top\n"
                      "call ta_report_trap\n");
 }
 
-void ta_report_trap(uint32_t pc, uint32_t ra, uint32_t mcause, uint32_t mtval)
+void ta_report_trap(uint32_t pc, uint32_t ra, uint32_t mcause, uint32_t mtval, uint32_t sp)
 {
     ta_fault_word("\r\ne-[Trap pc=", pc);
     ta_fault_word(" ra=", ra);
     ta_fault_word(" mcause=", mcause);
     ta_fault_word(" mtval=", mtval);
-    ta_fault_text("]\r\n");
-    for (;;) {
-        __asm__ volatile("wfi");
-    }
+    ta_fault_word(" sp=", sp);
+    ta_fault_end();
 }
