@@ -19,18 +19,18 @@ LAYERS = (
     ("tinyaiot", "errors", "paths", "files"),
     ("graph", "cores", "csource", "plan", "fixed_point", "requant", "boards", "hardware_map"),
     ("operators",),
-    ("frontends", "planner", "oracle", "testdata", "summary", "samples"),
+    ("frontends", "planner", "oracle", "testdata", "summary", "samples", "zoo"),
     ("codegen",),
     ("build",),
     ("devices",),
     ("classify", "measure", "documents", "pipeline", "hil", "fleet"),
     ("report", "report_boards"),
-    ("commands",),
+    ("commands", "api"),
     ("cli", "__main__", "hil_results", "pytest_plugin"),
 )
 
 # Loaded where they are used: each costs seconds, or tens of megabytes, at import.
-HEAVY = {"tensorflow", "tflite_micro", "platformio", "sklearn"}
+HEAVY = {"tensorflow", "keras", "tflite_micro", "platformio", "sklearn"}
 
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
 
