@@ -22,7 +22,7 @@ from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
 from tinyaiot.errors import DeviceError, UsageError
 from tinyaiot.hardware_map import ScriptParameters, Station
-from tinyaiot.hil import BoardUnderTest, Silent
+from tinyaiot.hil import BoardUnderTest
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "examples" / "hil"
@@ -204,7 +204,7 @@ def desk_board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The port of a board that runs the digits model."""
     work = tmp_path_factory.mktemp("desk")
     job = pipeline.Job(DIGITS, board_by_id("host"), work)
-    with board_on_desk(pipeline.deploy(job, Silent()).image.elf) as port:
+    with board_on_desk(pipeline.deploy(job, pipeline.Silent()).image.elf) as port:
         yield port
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -16,39 +16,17 @@ from typing import TypeVar
 import numpy as np
 
 from tinyaiot import oracle, pipeline
-from tinyaiot.boards import Board
-from tinyaiot.build import Image
 from tinyaiot.devices.link import Device
 from tinyaiot.devices.lock import held
-from tinyaiot.errors import DeviceError, UsageError
+from tinyaiot.errors import DeviceError
 from tinyaiot.graph import Graph
 from tinyaiot.hardware_map import Station
 from tinyaiot.measure import Deployment, Measurement, Validation, measure, open_device, validate
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.pipeline import PlanOptions
-from tinyaiot.plan import Plan
-from tinyaiot.samples import as_input, default_inputs
-from tinyaiot.summary import ModelSummary
+from tinyaiot.samples import as_inputs, default_inputs
 
 T = TypeVar("T")
-
-
-class Silent:
-    """A listener that tells nobody."""
-
-    def model(self, summary: ModelSummary) -> None:
-        """Nothing."""
-
-    def fit(self, summary: ModelSummary, plan: Plan, board: Board) -> None:
-        """Nothing."""
-
-    def built(self, image: Image) -> None:
-        """Nothing."""
-
-    @contextlib.contextmanager
-    def step(self, doing: str, done: str) -> Iterator[None]:
-        """Nothing."""
-        yield
 
 
 class BoardUnderTest:
@@ -118,7 +96,7 @@ class BoardUnderTest:
             UnreadableModelError, UnsupportedModelError, DoesNotFitError, BuildError.
         """
         job = pipeline.Job(model, self.board, work, self.station.serial, options or PlanOptions())
-        return DeployedModel(self, pipeline.deploy(job, Silent()))
+        return DeployedModel(self, pipeline.deploy(job, pipeline.Silent()))
 
     def device(self, deployment: Deployment) -> Device:
         """The running board with that deployment's model; DeviceError where that fails."""
@@ -208,16 +186,8 @@ class DeployedModel:
     def _given(self, inputs: Sequence[AnyArray] | None) -> Sequence[AnyArray]:
         return self.default_inputs() if inputs is None else self._typed(inputs)
 
-    def _typed(self, inputs: Sequence[AnyArray]) -> list[AnyArray]:
-        if len(inputs) != len(self.graph.inputs):
-            raise UsageError(
-                f"the model has {len(self.graph.inputs)} inputs, {len(inputs)} were given",
-                "give one array for each input, in the model's order",
-            )
-        return [
-            as_input(values, tensor, "the array").reshape(tensor.shape)
-            for values, tensor in zip(inputs, self.graph.inputs, strict=True)
-        ]
+    def _typed(self, inputs: Sequence[AnyArray]) -> tuple[AnyArray, ...]:
+        return as_inputs(inputs, self.graph)
 
     def _on_device(self, act: Callable[[Device], T]) -> T:
         try:

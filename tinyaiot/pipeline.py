@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,24 @@ class Listener(Protocol):
 
     def step(self, doing: str, done: str) -> AbstractContextManager[None]:
         """Surrounds what takes long."""
+
+
+class Silent:
+    """A listener that tells nobody."""
+
+    def model(self, summary: ModelSummary) -> None:
+        """Nothing."""
+
+    def fit(self, summary: ModelSummary, plan: Plan, board: Board) -> None:
+        """Nothing."""
+
+    def built(self, image: Image) -> None:
+        """Nothing."""
+
+    @contextlib.contextmanager
+    def step(self, doing: str, done: str) -> Iterator[None]:
+        """Nothing."""
+        yield
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from tinyaiot.graph import DType, Graph, Tensor
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.summary import describe, format_shape
 from tinyaiot.testdata import lcg_input
+
+_SAMPLES_HINT = "save it so: numpy.savez(path, inputs=..., labels=...)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +67,55 @@ def load_samples(path: Path, graph: Graph) -> Samples:
         UsageError: the file cannot be read or does not match the model.
     """
     arrays = _load(path)
-    hint = "save it so: numpy.savez(path, inputs=..., labels=...)"
     if "inputs" not in arrays:
-        raise UsageError(f"{path} holds no array named 'inputs'", hint)
+        raise UsageError(f"{path} holds no array named 'inputs'", _SAMPLES_HINT)
+    return as_samples(arrays["inputs"], arrays.get("labels"), graph, path)
+
+
+def as_samples(
+    inputs: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None,
+    graph: Graph,
+    source: object = "the array",
+) -> Samples:
+    """Samples from arrays, ``inputs`` [count, …] as :func:`as_input` takes them.
+
+    Args:
+        labels: integers [count].
+        source: where they are from, for the error.
+
+    Raises:
+        UsageError: they do not match each other or the model.
+    """
     if len(graph.inputs) != 1:
         raise UsageError(
             f"samples are for models of one input, {graph.name} has {len(graph.inputs)}",
             "use --input with one array for each input",
         )
     [tensor] = graph.inputs
-    inputs, labels = arrays["inputs"], arrays.get("labels")
     if inputs.ndim == 0 or len(inputs) == 0:
-        raise UsageError(f"{path} holds no samples", hint)
+        raise UsageError(f"{source} holds no samples", _SAMPLES_HINT)
     if labels is not None and (labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu"):
-        raise UsageError(f"{path} does not have one integer label for each sample", hint)
-    samples = [as_input(sample, tensor, path).reshape(tensor.shape) for sample in inputs]
+        raise UsageError(f"{source} does not have one integer label for each sample", _SAMPLES_HINT)
+    samples = [as_input(sample, tensor, source).reshape(tensor.shape) for sample in inputs]
     return Samples(np.stack(samples), None if labels is None else labels.astype(np.int64))
+
+
+def as_inputs(arrays: Sequence[npt.NDArray[Any]], graph: Graph) -> tuple[AnyArray, ...]:
+    """Inputs of one inference from arrays, one for each input, as :func:`as_input` takes them.
+
+    Raises:
+        UsageError: they do not match the model.
+    """
+    if len(arrays) != len(graph.inputs):
+        raise UsageError(
+            f"the model has {len(graph.inputs)} inputs, {len(arrays)} were given",
+            "give one array for each input, in the model's order",
+        )
+    return tuple(
+        as_input(values, tensor, "the array").reshape(tensor.shape)
+        for values, tensor in zip(arrays, graph.inputs, strict=True)
+    )
 
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
