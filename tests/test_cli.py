@@ -294,6 +294,12 @@ def test_samples_without_inputs(tmp_path: Path) -> None:
     assert_error(measure("--samples", "x.npz", cwd=tmp_path), 2, "'inputs'")
 
 
+def test_wrong_files_are_reported_before_the_build(tmp_path: Path) -> None:
+    for option in ("--input", "--samples"):
+        assert_error(measure(option, "none.npz", cwd=tmp_path), 2, "none.npz")
+    assert not list(tmp_path.rglob("firmware*"))
+
+
 def only(tmp_path: Path, *tools: str) -> str:
     """A PATH that has these commands and no others."""
     folder = tmp_path / "bin"

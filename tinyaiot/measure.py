@@ -19,8 +19,9 @@ from tinyaiot.build import Image, read_manifest
 from tinyaiot.codegen.model import c_identifier
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.faults import Symbols
-from tinyaiot.devices.link import Device, RowsChecksum, SerialLink
+from tinyaiot.devices.link import Device, RowsChecksum
 from tinyaiot.devices.lock import held
+from tinyaiot.devices.serial_link import SerialLink
 from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
 from tinyaiot.frontends import Model
 from tinyaiot.graph import Node, Tensor

@@ -103,18 +103,26 @@ def memories(board: Board) -> tuple[Memory, ...]:
     return (replace(first, capacity_bytes=first.capacity_bytes - taken), *others)
 
 
-def deploy(job: Job, listener: Listener) -> Deployment:
+def read_model(job: Job) -> Model:
+    """Model file → Graph; raises UnreadableModelError, UnsupportedModelError."""
+    # Whatever fails below, no older measurement must be left to be taken for this one's.
+    (job.work / MEASUREMENT).unlink(missing_ok=True)
+    return load(job.model)
+
+
+def deploy(job: Job, listener: Listener, model: Model | None = None) -> Deployment:
     """Model file → Graph → Plan → Sources → Image, ready for ``measure`` and ``validate``.
 
     The work folder gets ``graph.json``, ``plan.json`` and ``project/``, each when its stage is
     done.
 
+    Args:
+        model: the job's, where it was read already.
+
     Raises:
         UnreadableModelError, UnsupportedModelError, DoesNotFitError, BuildError.
     """
-    # Whatever fails below, no older measurement must be left to be taken for this one's.
-    (job.work / MEASUREMENT).unlink(missing_ok=True)
-    model = load(job.model)
+    model = read_model(job) if model is None else model
     summary = summarize(model.graph)
     listener.model(summary)
     write_json(job.work / "graph.json", graph_document(model.graph))

@@ -82,11 +82,12 @@ class MemoryBoard:
     def __init__(self) -> None:
         self._library = _library()
         self._buffer = ctypes.create_string_buffer(1 << 20)
-        self.restart()
-
-    def restart(self) -> None:
-        """As a reset does: the harness starts anew, memory stays."""
         self._library.memory_port_start()
+
+    def restart(self) -> bytes:
+        """As a reset does: the harness starts anew, memory stays; returns what it says first."""
+        self._library.memory_port_start()
+        return self.take()
 
     def feed(self, data: bytes) -> bytes:
         """What the board sends after it has read ``data`` and all before."""

@@ -12,6 +12,7 @@ from tinyaiot.commands.options import (
     PATH,
     board_option,
     input_option,
+    inputs_of,
     job_of,
     json_option,
     model_argument,
@@ -26,7 +27,7 @@ from tinyaiot.files import write_json
 from tinyaiot.measure import Deployment, open_device
 from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.report import Report
-from tinyaiot.samples import Samples, default_inputs, load_inputs, load_samples
+from tinyaiot.samples import Samples, load_samples
 
 
 @click.command()
@@ -67,10 +68,10 @@ def measure(
     """
     report = Report(quiet, verbose)
     job = job_of(model, board, work, port, options)
-    deployment = pipeline.deploy(job, report)
-    graph = deployment.model.graph
-    inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
-    loaded = None if samples is None else load_samples(samples, graph)
+    read = pipeline.read_model(job)
+    inputs = inputs_of(read.graph, input_file)
+    loaded = None if samples is None else load_samples(samples, read.graph)
+    deployment = pipeline.deploy(job, report, read)
     with report.step(f"running on {board}", "ran"):
         measurement = measure_deployment(deployment, inputs)
     report.measurement(measurement, deployment)

@@ -11,7 +11,10 @@ import click
 
 from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
+from tinyaiot.graph import Graph
+from tinyaiot.operators.base import AnyArray
 from tinyaiot.planner import Objective
+from tinyaiot.samples import default_inputs, load_inputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,6 +77,11 @@ port_option = click.option(
 json_option = click.option(
     "--json", "json_file", type=PATH, metavar="FILE", help="Write the results as JSON too."
 )
+
+
+def inputs_of(graph: Graph, file: Path | None) -> tuple[AnyArray, ...]:
+    """Those of --input; raises UsageError where the file does not match the model."""
+    return default_inputs(graph) if file is None else load_inputs(file, graph)
 
 
 def job_of(

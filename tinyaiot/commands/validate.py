@@ -10,6 +10,7 @@ from tinyaiot import pipeline
 from tinyaiot.commands.options import (
     board_option,
     input_option,
+    inputs_of,
     job_of,
     json_option,
     model_argument,
@@ -21,7 +22,6 @@ from tinyaiot.commands.options import (
 from tinyaiot.files import write_json
 from tinyaiot.measure import validate as validate_deployment
 from tinyaiot.report import Report
-from tinyaiot.samples import default_inputs, load_inputs
 
 
 @click.command()
@@ -50,9 +50,10 @@ def validate(
     Example: tinyaiot validate model.tflite --board mps2-an386
     """
     report = Report(quiet, verbose)
-    deployment = pipeline.deploy(job_of(model, board, work, port, options), report)
-    graph = deployment.model.graph
-    inputs = default_inputs(graph) if input_file is None else load_inputs(input_file, graph)
+    job = job_of(model, board, work, port, options)
+    read = pipeline.read_model(job)
+    inputs = inputs_of(read.graph, input_file)
+    deployment = pipeline.deploy(job, report, read)
     with report.step(f"comparing on {board}", "compared"):
         validation = validate_deployment(deployment, inputs)
     report.validation(validation)

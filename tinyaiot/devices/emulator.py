@@ -247,6 +247,10 @@ class _SocketLink:
         except ConnectionError as error:
             raise OSError(self._process.cause()) from error
 
+    def reopen(self) -> None:
+        # A process that has ended has no second life; the caller knows why it ended.
+        raise OSError(self._process.cause())
+
     def close(self) -> None:
         self._connection.close()
 

@@ -18,7 +18,6 @@ from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import serial
 
 from tinyaiot.devices import faults, frames
 from tinyaiot.devices.frames import Damaged, Frame, Line
@@ -27,13 +26,13 @@ from tinyaiot.graph import DType
 from tinyaiot.operators.base import AnyArray
 
 PROTOCOL_VERSION = 1
-BAUD_RATE = 115200
 
 _READY = "m-ready"
 # Small enough that a byte lost costs little, large enough that the round trip does not count.
 _LOAD_BYTES = 1024
-_READ_SLICE_S = 0.05
 _READY_WAIT_S = 1.0
+# What has never said a word will not after more tries.
+_SILENT_ATTEMPTS = 2
 _TAIL_BYTES = 256
 _DTYPES = (DType.INT8, DType.UINT8, DType.INT32, DType.FLOAT32)  # enum ta_dtype
 _IDENTITY = struct.Struct("<8I")
@@ -60,39 +59,11 @@ class Link(Protocol):
     def write(self, data: bytes) -> None:
         """Sends all of ``data``; OSError where that is impossible."""
 
+    def reopen(self) -> None:
+        """Connects again after an OSError, waiting for it; OSError where that is impossible."""
+
     def close(self) -> None:
         """Ends the connection."""
-
-
-class SerialLink:
-    """A link over pyserial: a real port, or ``socket://HOST:PORT``."""
-
-    def __init__(self, port: str, baud_rate: int = BAUD_RATE) -> None:
-        self.name = port
-        try:
-            self._serial = serial.serial_for_url(
-                port, baudrate=baud_rate, timeout=_READ_SLICE_S, write_timeout=10
-            )
-        except (OSError, ValueError) as error:
-            raise DeviceError(
-                f"cannot open port {port}: {error}",
-                "check that the board is connected, that the port is right and not in use",
-            ) from error
-
-    def read(self) -> bytes:
-        self._serial.timeout = _READ_SLICE_S
-        first: bytes = self._serial.read(1)
-        if not first:
-            return b""
-        self._serial.timeout = 0
-        rest: bytes = self._serial.read(4096)
-        return first + rest
-
-    def write(self, data: bytes) -> None:
-        self._serial.write(data)
-
-    def close(self) -> None:
-        self._serial.close()
 
 
 @dataclass(frozen=True)
@@ -460,17 +431,45 @@ class Device:
     def _retry(self, attempt: Callable[[], T]) -> T:
         """``attempt`` until it is not disturbed; raises DeviceError after the last try."""
         cause = ""
-        try:
-            for k in range(self._attempts):
+        for k in range(self._attempts):
+            if k >= _SILENT_ATTEMPTS and not self._tail:
+                break
+            try:
                 if k > 0:
                     self._resynchronise()
-                try:
-                    return attempt()
-                except _DisturbedError as error:
-                    cause = str(error)
-        except OSError as error:
-            raise self._failure(f"the connection ended: {error}") from error
+                    self._select_again()
+                return attempt()
+            except _DisturbedError as error:
+                cause = str(error)
+            except OSError as error:
+                cause = f"the connection ended: {error}"
+                self._reconnect(error)
         raise self._failure(cause)
+
+    def _reconnect(self, cause: OSError) -> None:
+        """After a cable was pulled, say: the board may have lost all that it knew."""
+        self._events.clear()
+        self._splitter = frames.Splitter()
+        self._input_is_loaded = False
+        try:
+            self._link.reopen()
+        except OSError as error:
+            raise self._failure(f"the connection ended: {cause}") from error
+
+    def _select_again(self) -> None:
+        """A board that restarted has its first model selected, and may be another board."""
+        known = self._identity
+        if known is None:
+            return
+        found = _identity(self._single("I", "id"))
+        if found.model_index != known.model_index:
+            found = _identity(self._single("I", "model", known.model_index))
+        if found != known:
+            raise DeviceError(
+                f"{self.name} runs {found.model} {found.image_id} on {found.board} now, "
+                f"not {known.model} {known.image_id} on {known.board}",
+                "connect the board again, and repeat",
+            )
 
     def _next_event(self, deadline: float) -> frames.Event | None:
         """The next thing that the board sent; None if it sends nothing before the deadline."""
@@ -498,7 +497,13 @@ class Device:
         if not self._tail:
             return DeviceError(
                 f"{self.name}: the board sends nothing: {cause}",
-                "check the port and the baud rate, and that the board was flashed by tinyaiot",
+                "is it in bootloader mode? reset it; check the port, and flash the image again",
+            )
+        if sum(byte >= 0x80 for byte in self._tail) * 4 > len(self._tail):
+            return DeviceError(
+                f"{self.name}: {cause}; what comes is no text and no frames",
+                "check the baud rate, the cable's ground and the board's clock",
+                last,
             )
         return DeviceError(
             f"{self.name}: {cause} ({self._attempts} tries)",
