@@ -24,7 +24,7 @@ LAYERS = (
     ("build",),
     ("devices",),
     ("classify", "measure", "documents", "pipeline", "hil", "fleet"),
-    ("report", "report_boards"),
+    ("report", "report_boards", "markdown", "fleet_report"),
     ("commands", "api"),
     ("cli", "__main__", "hil_results", "pytest_plugin"),
 )

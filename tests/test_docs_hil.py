@@ -73,3 +73,11 @@ def test_the_map_on_the_page(tmp_path: Path) -> None:
     assert (real.serial, real.fixtures) == ("/dev/ttyACM0", ("camera",))
     assert (one.id, two.id) == ("mps2-an386", "mps2-an386#2")
     assert one == Station("mps2-an386", id="mps2-an386")
+
+
+@pytest.mark.parametrize("command", commands("tinyaiot fleet"), ids=" ".join)
+def test_fleets(command: list[str], checkout: Path) -> None:
+    result = run(command, checkout)
+    assert result.returncode == 0, result.stderr
+    for board in set(command) & {"mps2-an386", "microbit"} or {"hifive1"}:
+        assert re.search(rf"^{board} .* exact *$", result.stdout, re.MULTILINE)

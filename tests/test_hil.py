@@ -152,7 +152,7 @@ def test_markers_and_stations(tmp_path: Path) -> None:
     (tmp_path / "test_marked.py").write_text(MARKED)
     (tmp_path / "map.yaml").write_text(MAP)
     options = ("--hardware-map", "map.yaml", "--hil-json", "hil.json", "--strict-markers")
-    result = run_pytest(*options, "-n", "2", cwd=tmp_path)
+    result = run_pytest(*options, cwd=tmp_path)
     assert result.returncode == 0, result.stdout
     document = json.loads((tmp_path / "hil.json").read_text())
     microbit, desk = outcomes(document, "microbit"), outcomes(document, "desk")
@@ -253,7 +253,7 @@ def test_a_model_that_does_not_fit(tmp_path: Path) -> None:
 
 def test_two_models_on_a_board(tmp_path: Path) -> None:
     """Each is put there when it is used; after a failure the next use starts afresh."""
-    with BoardUnderTest(Station("host")) as board:
+    with BoardUnderTest(Station("mps2-an385")) as board:
         plain = board.deploy(DIGITS, tmp_path / "plain")
         small = board.deploy(DIGITS, tmp_path / "small", pipeline.PlanOptions(keep_input=True))
         inputs = plain.default_inputs()

@@ -85,6 +85,13 @@ class Station:
         """Whether it is no hardware: an emulator, or a program on the host."""
         return self.serial is None
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether an image can be run on it: through a port, in an emulator, on the host."""
+        board = self.board
+        runs_here = board.emulator is not None or board.processor.arch == "host"
+        return self.serial is not None or runs_here
+
 
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 
@@ -148,13 +155,12 @@ def numbered(stations: Sequence[Station]) -> tuple[Station, ...]:
 
 def require_reachable(station: Station) -> None:
     """Raises UsageError for an unknown board, and for one with neither port nor emulator."""
-    board = station.board
     if station.serial_pty is not None:
         raise UsageError(
             f"{station.id} is reached through serial_pty, which is not supported",
             "name a port in serial; socket://HOST:PORT is one too",
         )
-    if station.serial is None and board.emulator is None and board.processor.arch != "host":
+    if not station.is_reachable:
         raise UsageError(
             f"{station.id} has no emulator, and no port is named for it",
             "name its port: serial in a hardware map, --port on the command line",

@@ -77,6 +77,13 @@ port_option = click.option(
 json_option = click.option(
     "--json", "json_file", type=PATH, metavar="FILE", help="Write the results as JSON too."
 )
+markdown_option = click.option(
+    "--markdown",
+    "markdown_file",
+    type=PATH,
+    metavar="FILE",
+    help="Write a summary as GitHub's Markdown too; - for standard output.",
+)
 
 
 def inputs_of(graph: Graph, file: Path | None) -> tuple[AnyArray, ...]:
