@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,16 @@ def test_what_is_wrong_before_any_board(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
 
 
+def test_a_board_out_of_reach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Framework boards without a port; with an emulated core `all` would take the stand-in."""
+    json_file = tmp_path / "fleet.json"
+    command = ["fleet", str(DIGITS), "--work", str(tmp_path), "--json", str(json_file)]
+    assert cli.run([*command, "--board", "esp32dev"]) == 0
+    [only] = json.loads(json_file.read_text())["results"]
+    assert (only["outcome"], only["measurement"]) == ("not run", None)
+    assert re.search(r"^esp32dev +not run *$", capsys.readouterr().out, re.MULTILINE)
+
+
 def result(outcome: Outcome, code: int = 0) -> FleetResult:
     return FleetResult(Station("host"), outcome, exit_code=code)
 
@@ -91,5 +102,5 @@ def test_exit_codes() -> None:
     fine, small = result(Outcome.MEASURED), result(Outcome.DOES_NOT_FIT, 5)
     assert exit_code([fine, small]) == 0
     assert exit_code([small, small]) == 5
-    assert exit_code([result(Outcome.BUILT), small]) == 0
+    assert exit_code([result(Outcome.NOT_RUN), small]) == 0
     assert exit_code([small, result(Outcome.FAILED, 6), result(Outcome.FAILED, 7)]) == 6

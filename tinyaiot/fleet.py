@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from tinyaiot import pipeline
-from tinyaiot.errors import DoesNotFitError, TinyaiotError
+from tinyaiot.build import Image
+from tinyaiot.errors import BuildError, DoesNotFitError, TinyaiotError
 from tinyaiot.files import write_json
 from tinyaiot.frontends import load
 from tinyaiot.hardware_map import Station
 from tinyaiot.hil import BoardUnderTest
 from tinyaiot.measure import Measurement
 from tinyaiot.pipeline import PlanOptions
-from tinyaiot.samples import default_inputs, load_inputs
+from tinyaiot.samples import load_inputs
 
 SCHEMA_VERSION = 1
 
@@ -32,13 +33,13 @@ class Outcome(Enum):
     """What became of the model on a board.
 
     MEASURED: it ran there, and all outputs equal the reference's.
-    BUILT: it fits, and was not run: the board has no emulator here, and no port was named.
+    NOT_RUN: the board has no emulator, and no port was named; built where that is possible here.
     DOES_NOT_FIT: a memory is too small.
     FAILED: the build, the board or the comparison failed.
     """
 
     MEASURED = "measured"
-    BUILT = "built"
+    NOT_RUN = "not run"
     DOES_NOT_FIT = "does not fit"
     FAILED = "failed"
 
@@ -145,14 +146,17 @@ def run_job(job: FleetJob) -> FleetResult:
     try:
         return _run(job)
     except TinyaiotError as error:
-        fits = not isinstance(error, DoesNotFitError)
-        return FleetResult(
-            job.station,
-            Outcome.FAILED if fits else Outcome.DOES_NOT_FIT,
-            reason=error.what,
-            hint=error.hint,
-            exit_code=error.exit_code,
-        )
+        outcome = _outcome(error, job.station)
+        code = 0 if outcome is Outcome.NOT_RUN else error.exit_code
+        return FleetResult(job.station, outcome, reason=error.what, hint=error.hint, exit_code=code)
+
+
+def _outcome(error: TinyaiotError, station: Station) -> Outcome:
+    if isinstance(error, DoesNotFitError):
+        return Outcome.DOES_NOT_FIT
+    if isinstance(error, BuildError) and not station.is_reachable:
+        return Outcome.NOT_RUN  # it would not have been run anyway
+    return Outcome.FAILED
 
 
 def _run(job: FleetJob) -> FleetResult:
@@ -160,24 +164,27 @@ def _run(job: FleetJob) -> FleetResult:
     (job.work / pipeline.MEASUREMENT).unlink(missing_ok=True)
     with BoardUnderTest(job.station, _BOARD_WAIT_S) as board:
         model = board.deploy(job.model, job.work, job.options)
-        image, on_host = model.deployment.image, board.board.processor.arch == "host"
-        built = FleetResult(
-            job.station,
-            Outcome.BUILT,
-            # A program's size on the host says nothing of a board.
-            None if on_host else image.ram_bytes,
-            None if on_host else image.flash_bytes,
-            reason="not run: there is no emulator of it, and no port is named",
-        )
+        built = _built(job.station, model.deployment.image)
         if not job.station.is_reachable:
             return built
-        graph = model.graph
         given = job.input_file
-        inputs = default_inputs(graph) if given is None else load_inputs(given, graph)
+        inputs = None if given is None else load_inputs(given, model.graph)
         measurement = model.measure(inputs)
     write_json(job.work / pipeline.MEASUREMENT, measurement.to_json())
     return dataclasses.replace(
         built, outcome=Outcome.MEASURED, measurement=measurement, reason=None
+    )
+
+
+def _built(station: Station, image: Image) -> FleetResult:
+    # A program's size on the host says nothing of a board.
+    on_host = station.board.processor.arch == "host"
+    return FleetResult(
+        station,
+        Outcome.NOT_RUN,
+        None if on_host else image.ram_bytes,
+        None if on_host else image.flash_bytes,
+        reason="there is no emulator of it, and no port is named",
     )
 
 

@@ -39,7 +39,7 @@ _COLUMNS = (
 )
 _OUTPUTS = {
     Outcome.MEASURED: "exact",
-    Outcome.BUILT: "not run",
+    Outcome.NOT_RUN: "not run",
     Outcome.DOES_NOT_FIT: "does not fit",
     Outcome.FAILED: "failed",
 }

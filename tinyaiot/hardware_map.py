@@ -26,7 +26,7 @@ from typing import Any
 import cattrs
 from cattrs import transform_error
 
-from tinyaiot.boards import Board, board_by_id
+from tinyaiot.boards import STAND_IN, Board, board_by_id
 from tinyaiot.errors import UsageError
 
 BAUD_RATE = 115_200
@@ -161,10 +161,10 @@ def require_reachable(station: Station) -> None:
             "name a port in serial; socket://HOST:PORT is one too",
         )
     if not station.is_reachable:
-        raise UsageError(
-            f"{station.id} has no emulator, and no port is named for it",
-            "name its port: serial in a hardware map, --port on the command line",
-        )
+        hint = "name its port: serial in a hardware map, --port on the command line"
+        if station.board.stand_in is not None:
+            hint += f"; or run it emulated, as {station.platform}{STAND_IN}"
+        raise UsageError(f"{station.id} has no emulator, and no port is named for it", hint)
 
 
 def select_stations(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -96,7 +97,8 @@ class BoardUnderTest:
             UnreadableModelError, UnsupportedModelError, DoesNotFitError, BuildError.
         """
         job = pipeline.Job(model, self.board, work, self.station.serial, options or PlanOptions())
-        return DeployedModel(self, pipeline.deploy(job, pipeline.Silent()))
+        deployment = pipeline.deploy(job, pipeline.Silent())
+        return DeployedModel(self, replace(deployment, baud_rate=self.station.baud))
 
     def device(self, deployment: Deployment) -> Device:
         """The running board with that deployment's model; DeviceError where that fails."""

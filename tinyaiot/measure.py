@@ -21,7 +21,7 @@ from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.faults import Symbols
 from tinyaiot.devices.link import Device, RowsChecksum
 from tinyaiot.devices.lock import held
-from tinyaiot.devices.serial_link import SerialLink
+from tinyaiot.devices.serial_link import BAUD_RATE, SerialLink
 from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
 from tinyaiot.frontends import Model
 from tinyaiot.graph import Node, Tensor
@@ -45,6 +45,7 @@ class Deployment:
         plan: that the image was generated from.
         image: built in the folder of its project.
         port: of the board's serial link; None where the board is emulated or the host.
+        baud_rate: of the port.
     """
 
     model: Model
@@ -52,6 +53,7 @@ class Deployment:
     board: Board
     image: Image
     port: str | None = None
+    baud_rate: int = BAUD_RATE
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ def _running(deployment: Deployment) -> Iterator[_RunningBoard]:
         symbols = Symbols(deployment.image.elf)
         if deployment.port is not None:
             stack.enter_context(held(deployment.port))
-            link = SerialLink(deployment.port)
+            link = SerialLink(deployment.port, deployment.baud_rate)
             board = _RunningBoard(stack.enter_context(Device(link, symbols=symbols)), None)
         else:
             emulated = stack.enter_context(EmulatedBoard(deployment.board, deployment.image))

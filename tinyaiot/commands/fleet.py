@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tinyaiot import pipeline
-from tinyaiot.boards import board_by_id, board_ids
+from tinyaiot.boards import STAND_IN, board_by_id, board_ids
 from tinyaiot.commands.options import (
     PATH,
     WORK,
@@ -75,9 +75,9 @@ def fleet(
     """Measure one model on many boards, and compare them in one table.
 
     A board that the model does not fit gets a line that says why, as does one that fails; the
-    others go on. A board without an emulator and without a port in the hardware map is built for
-    and not run. The exit code is that of the first failure; a model that does not fit is one only
-    where no board takes it.
+    others go on. A board without an emulator and without a port in the hardware map is not run;
+    `--board all` takes its emulated stand-in, if it has one. The exit code is that of the first
+    failure; not to fit is one only where no board takes the model.
 
     \b
     Example: tinyaiot fleet model.tflite --board mps2-an386 --board microbit
@@ -106,5 +106,11 @@ def _stations(boards: tuple[str, ...], hardware_map: Path | None) -> tuple[Stati
         raise UsageError(
             "no board is named", "use --board ID, several times, --board all, or --hardware-map"
         )
-    ids = [board_id for board_id in board_ids() if board_id != _HOST] if _ALL in boards else boards
+    ids = _all_boards() if _ALL in boards else boards
     return numbered([Station(board_by_id(board_id).id) for board_id in ids])
+
+
+def _all_boards() -> list[str]:
+    """All but the host; an emulated stand-in where there is no emulator of the board itself."""
+    boards = [board_by_id(board_id) for board_id in board_ids() if board_id != _HOST]
+    return [board.id + STAND_IN if board.stand_in is not None else board.id for board in boards]
