@@ -23,7 +23,7 @@ LAYERS = (
     ("codegen",),
     ("build",),
     ("devices",),
-    ("classify", "measure", "documents", "pipeline", "hil", "fleet"),
+    ("classify", "flash", "measure", "documents", "pipeline", "hil", "fleet"),
     ("report", "report_boards", "markdown", "fleet_report"),
     ("commands", "api"),
     ("cli", "__main__", "hil_results", "pytest_plugin"),

@@ -109,12 +109,19 @@ class Upload:
         touch_1200_baud: opening the serial port at 1200 baud enters the boot loader.
         port_survives_reset: whether the serial port (a probe's, or a converter's) stays there
             while the board restarts; else it comes back later, perhaps under another name.
+        openocd: OpenOCD's configuration files (and commands between them) for the board, in
+            order; none where unknown.
+        pyocd: pyOCD's name of the chip; None where it has none of its own.
+        esptool: esptool's name of the chip.
     """
 
     protocol: str
     touch_1200_baud: bool = False
     reset: Reset = Reset.PROBE
     port_survives_reset: bool = True
+    openocd: tuple[str, ...] = ()
+    pyocd: str | None = None
+    esptool: str | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ SCHEMA_VERSION = 1
 
 # Where nothing counts exactly, a few runs are measured and their median is reported.
 _RUNS = 3
+# An emulator's counts are exact: one more run that is the same says so.
+_EMULATED_RUNS = 1
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,37 @@ class TensorMeasurement:
 
 
 @dataclass(frozen=True)
+class Repetition:
+    """How often an inference is run.
+
+    Attributes:
+        runs: that are measured, at least 1; None for as many as the board's kind asks for.
+        warmups: runs before them.
+    """
+
+    runs: int | None = None
+    warmups: int = 0
+
+    def runs_on(self, board: Board) -> int:
+        """How many runs are measured on a board."""
+        if self.runs is not None:
+            return self.runs
+        return _RUNS if board.emulator is None else _EMULATED_RUNS
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of several runs the smallest, the median and the largest value."""
+
+    minimum: int
+    median: int
+    maximum: int
+
+
+DEFAULT_REPETITION = Repetition()
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One model on one board.
 
@@ -107,8 +140,13 @@ class Measurement:
         code_bytes: flash that is no constant array of a model.
         lower_bound_bytes: of the arena, over all plans of the strategy's kind.
         counter: "instructions" on an emulator, "cycles" on a chip, None where nothing counts.
-        count: per inference, of that counter.
-        latency_us: by the board's clock; None on an emulator, whose clock is not the chip's.
+        count: per inference, of that counter; the median of all runs.
+        count_spread: of all runs.
+        latency_us: by the board's clock, the median of all runs; None on an emulator, whose clock
+            is not the chip's.
+        latency_us_spread: of all runs; None as ``latency_us``.
+        runs: measured ones.
+        warmups: runs before them.
     """
 
     schema_version: int
@@ -129,7 +167,11 @@ class Measurement:
     lower_bound_bytes: int
     counter: str | None
     count: int | None
+    count_spread: Spread | None
     latency_us: int | None
+    latency_us_spread: Spread | None
+    runs: int
+    warmups: int
     inputs: tuple[TensorMeasurement, ...]
     outputs: tuple[TensorMeasurement, ...]
     layers: tuple[LayerMeasurement, ...]
@@ -171,9 +213,9 @@ class _Counts:
     """What an inference took; ``by_layer`` by node index, a node without work absent."""
 
     counter: str | None = None
-    total: int | None = None
+    total: Spread | None = None
     by_layer: Mapping[int, int] = dataclasses.field(default_factory=dict)
-    latency_us: int | None = None
+    latency_us: Spread | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +235,9 @@ def open_device(deployment: Deployment) -> Iterator[Device]:
         yield board.device
 
 
-def measure(deployment: Deployment, inputs: Sequence[AnyArray]) -> Measurement:
+def measure(
+    deployment: Deployment, inputs: Sequence[AnyArray], repetition: Repetition = DEFAULT_REPETITION
+) -> Measurement:
     """Runs the model on the board, compares its outputs with TFLM's, and counts.
 
     Args:
@@ -212,10 +256,9 @@ def measure(deployment: Deployment, inputs: Sequence[AnyArray]) -> Measurement:
         stack = board.device.stack()
         if not all(map(_same_bits, outputs, reference.outputs)):
             _raise_difference(deployment, board.device, reference)
-        counts = _count(deployment, board)
-    return _measurement(
-        deployment, inputs, outputs, None if stack is None else stack.used_bytes, counts
-    )
+        counts = _count(deployment, board, repetition)
+    stack_bytes = None if stack is None else stack.used_bytes
+    return _measurement(deployment, inputs, outputs, stack_bytes, counts, repetition)
 
 
 def validate(deployment: Deployment, inputs: Sequence[AnyArray]) -> Validation:
@@ -292,12 +335,15 @@ def _shaped_outputs(deployment: Deployment, device: Device) -> tuple[AnyArray, .
     )
 
 
-def _count(deployment: Deployment, board: _RunningBoard) -> _Counts:
+def _count(deployment: Deployment, board: _RunningBoard, repetition: Repetition) -> _Counts:
+    count = repetition.runs_on(deployment.board)
+    for _ in range(repetition.warmups):
+        board.device.run()
     if board.emulated is not None and deployment.board.emulator is not None:
-        return _instructions(board.device, board.emulated)
-    runs = [board.device.run() for _ in range(_RUNS)]
+        return _instructions(board.device, board.emulated, count)
+    runs = [board.device.run() for _ in range(count)]
     latencies = [run.microseconds for run in runs if run.microseconds is not None]
-    latency_us = _median(latencies) if latencies else None
+    latency_us = _spread(latencies) if latencies else None
     # A run that may have taken the 32-bit counter round has no count.
     clock_hz = deployment.board.clock_hz
     round_s = (1 << 32) / clock_hz if clock_hz else math.inf
@@ -307,24 +353,26 @@ def _count(deployment: Deployment, board: _RunningBoard) -> _Counts:
     by_layer: dict[int, int] = {}
     for part in board.device.layer_cycles():
         by_layer[part.layer] = by_layer.get(part.layer, 0) + part.cycles
-    return _Counts("cycles", _median(cycles), by_layer, latency_us)
+    return _Counts("cycles", _spread(cycles), by_layer, latency_us)
 
 
-def _median(values: Sequence[int]) -> int:
-    return sorted(values)[len(values) // 2]
+def _spread(values: Sequence[int]) -> Spread:
+    ordered = sorted(values)
+    return Spread(ordered[0], ordered[len(ordered) // 2], ordered[-1])
 
 
-def _instructions(device: Device, emulated: EmulatedBoard) -> _Counts:
-    """Of the last inference, which the emulator counts exactly: one more has to be the same."""
+def _instructions(device: Device, emulated: EmulatedBoard, runs: int) -> _Counts:
+    """Of the run before and of each run here, which all have to be the same."""
     first = emulated.counts()[-1]
-    device.run()
-    second = emulated.counts()[-1]
-    if first != second:
-        raise DeviceError(
-            f"two runs took {first.total} and {second.total} instructions",
-            "the emulator did not count exactly: check its version",
-        )
-    return _Counts("instructions", first.total, first.by_layer)
+    for _ in range(runs):
+        device.run()
+        counted = emulated.counts()[-1]
+        if first != counted:
+            raise DeviceError(
+                f"two runs took {first.total} and {counted.total} instructions",
+                "the emulator did not count exactly: check its version",
+            )
+    return _Counts("instructions", Spread(*[first.total] * 3), first.by_layer)
 
 
 def _measurement(
@@ -333,6 +381,7 @@ def _measurement(
     outputs: Sequence[AnyArray],
     stack_bytes: int | None,
     counts: _Counts,
+    repetition: Repetition,
 ) -> Measurement:
     graph, plan, image = deployment.model.graph, deployment.plan, deployment.image
     arenas = _manifest(deployment)["arenas"].values()
@@ -355,8 +404,12 @@ def _measurement(
         extra_macs=plan.extra_macs,
         lower_bound_bytes=plan.lower_bound_bytes,
         counter=counts.counter,
-        count=counts.total,
-        latency_us=counts.latency_us,
+        count=None if counts.total is None else counts.total.median,
+        count_spread=counts.total,
+        latency_us=None if counts.latency_us is None else counts.latency_us.median,
+        latency_us_spread=counts.latency_us,
+        runs=repetition.runs_on(deployment.board),
+        warmups=repetition.warmups,
         inputs=tuple(
             _tensor(t, x, with_values=False) for t, x in zip(graph.inputs, inputs, strict=True)
         ),

@@ -187,7 +187,7 @@ class Report:
         self.heading("Measured")
         self.line("outputs", f"equal to TFLM's, bit for bit ({measurement.reference})")
         if measurement.latency_us is not None:
-            self.line("time", f"{measurement.latency_us:,} us")
+            self.line("time", f"{measurement.latency_us:,} us" + _spread(measurement))
         self.image(deployment.image, deployment.board)
         if measurement.stack_bytes is not None:
             self.line(
@@ -270,6 +270,13 @@ def new_table(*headings: str) -> Table:
 
 def _count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
+
+
+def _spread(measurement: Measurement) -> str:
+    spread = measurement.latency_us_spread
+    if spread is None or measurement.runs == 1:
+        return ""
+    return f", of {measurement.runs} runs {spread.minimum:,} to {spread.maximum:,}"
 
 
 def _ratio(count: int | None, macs: int) -> str:

@@ -66,6 +66,9 @@ class SerialCable:
     Args:
         folder: where the port's name is made.
         baud_rate: that both directions keep to, each on its own; None for no limit.
+
+    Attributes:
+        carried_bytes: so far, both ways.
     """
 
     def __init__(self, folder: Path, end: End, baud_rate: int | None = None) -> None:
@@ -75,6 +78,11 @@ class SerialCable:
         self._master: int | None = None
         self._threads: list[threading.Thread] = []
         self._ended = threading.Event()
+        self._carried = [0, 0]
+
+    @property
+    def carried_bytes(self) -> int:
+        return sum(self._carried)
 
     def __enter__(self) -> SerialCable:
         self.plug_in()
@@ -125,6 +133,7 @@ class SerialCable:
                 data = os.read(master, 64) if readable else b""
                 if data:
                     pace.wait(len(data))
+                    self._carried[0] += len(data)
                     self._end.write(data)
                     continue
             time.sleep(0.001)
@@ -136,5 +145,6 @@ class SerialCable:
             for k in range(0, len(data), 64):
                 part = data[k : k + 64]
                 pace.wait(len(part))
+                self._carried[1] += len(part)
                 with contextlib.suppress(OSError):
                     os.write(master, part)

@@ -11,20 +11,23 @@ from tinyaiot.classify import Classification, classify
 from tinyaiot.commands.options import (
     PATH,
     board_option,
+    flashed,
     input_option,
     inputs_of,
     job_of,
     json_option,
     model_argument,
+    no_flash_option,
     plan_options,
     port_option,
+    tool_option,
     verbosity,
     work_option,
 )
 from tinyaiot.documents import measurement_document
 from tinyaiot.errors import OutputsDifferError
 from tinyaiot.files import write_json
-from tinyaiot.measure import Deployment, open_device
+from tinyaiot.measure import Deployment, Repetition, open_device
 from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.report import Report
 from tinyaiot.samples import Samples, load_samples
@@ -42,6 +45,12 @@ from tinyaiot.samples import Samples, load_samples
 )
 @work_option
 @port_option
+@no_flash_option
+@tool_option
+@click.option("--runs", type=click.IntRange(1), metavar="N", help="Measure N runs. Default: 3.")
+@click.option(
+    "--warmups", type=click.IntRange(0), default=0, metavar="N", help="Run N times before."
+)
 @json_option
 @verbosity
 @plan_options
@@ -52,6 +61,10 @@ def measure(
     samples: Path | None,
     work: Path | None,
     port: str | None,
+    no_flash: bool,
+    tool: str | None,
+    runs: int | None,
+    warmups: int,
     json_file: Path | None,
     quiet: bool,
     verbose: bool,
@@ -61,19 +74,20 @@ def measure(
 
     Prints the model, what it needs, each layer's cost, and RAM, stack and flash. All outputs
     must equal TensorFlow Lite Micro's bit for bit. The work folder keeps the graph, the plan,
-    the C project and the measurement.
+    the C project and the measurement. A real board is flashed first.
 
     \b
     Example: tinyaiot measure model.tflite --board mps2-an386 --json result.json
+             tinyaiot measure model.tflite --board microbit --port COM3 --runs 20
     """
     report = Report(quiet, verbose)
     job = job_of(model, board, work, port, options)
     read = pipeline.read_model(job)
     inputs = inputs_of(read.graph, input_file)
     loaded = None if samples is None else load_samples(samples, read.graph)
-    deployment = pipeline.deploy(job, report, read)
+    deployment = flashed(report, pipeline.deploy(job, report, read), no_flash, tool)
     with report.step(f"running on {board}", "ran"):
-        measurement = measure_deployment(deployment, inputs)
+        measurement = measure_deployment(deployment, inputs, Repetition(runs, warmups))
     report.measurement(measurement, deployment)
     classification = None if loaded is None else _classify(report, deployment, loaded)
     document = measurement_document(measurement, deployment.image, classification)

@@ -11,9 +11,14 @@ import click
 
 from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
+from tinyaiot.devices.upload import Tool
+from tinyaiot.errors import UsageError
+from tinyaiot.flash import put_on_board
 from tinyaiot.graph import Graph
+from tinyaiot.measure import Deployment
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.planner import Objective
+from tinyaiot.report import Report
 from tinyaiot.samples import default_inputs, load_inputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -72,7 +77,15 @@ work_option = click.option(
     "--work", type=PATH, metavar="DIR", help="Work folder. Default: build/MODEL-BOARD."
 )
 port_option = click.option(
-    "--port", metavar="PORT", help="Serial port of a board that runs the image already."
+    "--port", metavar="PORT", help="Serial port of the board; found by its USB id if not given."
+)
+no_flash_option = click.option(
+    "--no-flash", is_flag=True, help="The board runs the image already; another one is refused."
+)
+tool_option = click.option(
+    "--tool",
+    type=click.Choice([tool.value for tool in Tool]),
+    help="What flashes the board. Default: what fits its board file.",
 )
 json_option = click.option(
     "--json", "json_file", type=PATH, metavar="FILE", help="Write the results as JSON too."
@@ -89,6 +102,18 @@ markdown_option = click.option(
 def inputs_of(graph: Graph, file: Path | None) -> tuple[AnyArray, ...]:
     """Those of --input; raises UsageError where the file does not match the model."""
     return default_inputs(graph) if file is None else load_inputs(file, graph)
+
+
+def flashed(report: Report, deployment: Deployment, no_flash: bool, tool: str | None) -> Deployment:
+    """The deployment on its board; see ``tinyaiot.flash.put_on_board`` for errors."""
+    if no_flash and tool is not None:
+        raise UsageError("--no-flash leaves nothing to do for --tool", "give one of them")
+    if deployment.port is None and deployment.board.runs_here and tool is None:
+        return deployment
+    with report.step(f"reaching {deployment.board.id}", "reached"):
+        return put_on_board(
+            deployment, flash=not no_flash, tool=None if tool is None else Tool(tool)
+        )
 
 
 def job_of(

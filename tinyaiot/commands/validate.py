@@ -9,13 +9,16 @@ import click
 from tinyaiot import pipeline
 from tinyaiot.commands.options import (
     board_option,
+    flashed,
     input_option,
     inputs_of,
     job_of,
     json_option,
     model_argument,
+    no_flash_option,
     plan_options,
     port_option,
+    tool_option,
     verbosity,
     work_option,
 )
@@ -30,6 +33,8 @@ from tinyaiot.report import Report
 @input_option
 @work_option
 @port_option
+@no_flash_option
+@tool_option
 @json_option
 @verbosity
 @plan_options
@@ -39,6 +44,8 @@ def validate(
     input_file: Path | None,
     work: Path | None,
     port: str | None,
+    no_flash: bool,
+    tool: str | None,
     json_file: Path | None,
     quiet: bool,
     verbose: bool,
@@ -53,7 +60,7 @@ def validate(
     job = job_of(model, board, work, port, options)
     read = pipeline.read_model(job)
     inputs = inputs_of(read.graph, input_file)
-    deployment = pipeline.deploy(job, report, read)
+    deployment = flashed(report, pipeline.deploy(job, report, read), no_flash, tool)
     with report.step(f"comparing on {board}", "compared"):
         validation = validate_deployment(deployment, inputs)
     report.validation(validation)

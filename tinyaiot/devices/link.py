@@ -29,7 +29,7 @@ PROTOCOL_VERSION = 1
 
 _READY = "m-ready"
 # Small enough that a byte lost costs little, large enough that the round trip does not count.
-_LOAD_BYTES = 1024
+_LOAD_BYTES = 2048
 _READY_WAIT_S = 1.0
 # What has never said a word will not after more tries.
 _SILENT_ATTEMPTS = 2
