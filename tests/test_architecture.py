@@ -23,8 +23,8 @@ LAYERS = (
     ("codegen",),
     ("build",),
     ("devices",),
-    ("classify", "flash", "measure", "documents", "pipeline", "hil", "fleet"),
-    ("report", "report_boards", "markdown", "fleet_report"),
+    ("classify", "measure", "flash", "documents", "pipeline", "hil", "fleet", "diff"),
+    ("report", "report_boards", "markdown", "fleet_report", "diff_report", "measurement_markdown"),
     ("commands", "api"),
     ("cli", "__main__", "hil_results", "pytest_plugin"),
 )

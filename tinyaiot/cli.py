@@ -79,7 +79,7 @@ def cli() -> None:
     List the boards:          tinyaiot boards
 
     Exit codes: 0 done, 2 usage, 3 unreadable model, 4 unsupported model, 5 does not fit,
-    6 build failed, 7 device, 8 outputs differ, 70 a bug in tinyaiot.
+    6 build failed, 7 device, 8 outputs differ, 9 worse than allowed (diff), 70 a bug in tinyaiot.
 
     \b
     Shell completion:         eval "$(_TINYAIOT_COMPLETE=bash_source tinyaiot)"

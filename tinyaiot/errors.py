@@ -61,3 +61,9 @@ class OutputsDifferError(TinyaiotError):
     """The board's outputs are not the reference's."""
 
     exit_code = 8
+
+
+class WorseError(TinyaiotError):
+    """A measurement is worse than another by more than was allowed."""
+
+    exit_code = 9

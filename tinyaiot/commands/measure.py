@@ -16,6 +16,7 @@ from tinyaiot.commands.options import (
     inputs_of,
     job_of,
     json_option,
+    markdown_option,
     model_argument,
     no_flash_option,
     plan_options,
@@ -27,8 +28,10 @@ from tinyaiot.commands.options import (
 from tinyaiot.documents import measurement_document
 from tinyaiot.errors import OutputsDifferError
 from tinyaiot.files import write_json
+from tinyaiot.markdown import write_markdown
 from tinyaiot.measure import Deployment, Repetition, open_device
 from tinyaiot.measure import measure as measure_deployment
+from tinyaiot.measurement_markdown import measurement_markdown
 from tinyaiot.report import Report
 from tinyaiot.samples import Samples, load_samples
 
@@ -52,6 +55,7 @@ from tinyaiot.samples import Samples, load_samples
     "--warmups", type=click.IntRange(0), default=0, metavar="N", help="Run N times before."
 )
 @json_option
+@markdown_option
 @verbosity
 @plan_options
 def measure(
@@ -66,6 +70,7 @@ def measure(
     runs: int | None,
     warmups: int,
     json_file: Path | None,
+    markdown_file: Path | None,
     quiet: bool,
     verbose: bool,
     options: pipeline.PlanOptions,
@@ -94,6 +99,8 @@ def measure(
     write_json(job.work / pipeline.MEASUREMENT, document)
     if json_file is not None:
         write_json(json_file, document)
+    if markdown_file is not None:
+        write_markdown(markdown_file, measurement_markdown(document))
 
 
 def _classify(report: Report, deployment: Deployment, samples: Samples) -> Classification:
