@@ -18,9 +18,13 @@ from tests.support.fake import (
     reference,
     runs_right,
 )
+from tinyaiot.cores import Core, core_by_id
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph
-from tinyaiot.plan import Memory
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import REFERENCE, Kernel
+from tinyaiot.plan import Memory, Plan
+from tinyaiot.planner import Objective, plan_model
 from tinyaiot.planner.checker import InvalidPlanError, check
 from tinyaiot.planner.flow import Flow, flow_of
 from tinyaiot.planner.overlap import arrange
@@ -31,6 +35,7 @@ from tinyaiot.planner.streaming import Search, rows
 pytestmark = pytest.mark.usefixtures("fake_operators")
 AMPLE = (Memory("ram", 1 << 24),)
 MODELS = Path(__file__).parents[2] / "shared" / "models"
+DIGITS = Path(__file__).parents[1] / "examples" / "digits" / "digits.tflite"
 
 
 @settings(max_examples=150, deadline=None)
@@ -199,7 +204,8 @@ def test_an_input_that_a_later_region_reads_arrives_whole() -> None:
         assert [e.y for e in events if e.position < 0] == [0, 1]
 
 
-# Bytes reached: input resident and fed, scratch included. A plan may only become smaller.
+# Bytes reached with the kernels of least scratch: input resident and fed, scratch included. A plan
+# may only become smaller.
 REACHED = {
     "ad": (772, 772),
     "ic": (15_884, 16_172),
@@ -220,7 +226,35 @@ def test_real_models_stream(name: str) -> None:
         pytest.skip(f"there is no {path.name} in {MODELS.name}/")
     graph = tflite.read(path.read_bytes(), name)
     for feed, reached in zip((False, True), REACHED[name], strict=True):
-        plan = rows(graph, CORE, AMPLE, False, feed)
+        plan = rows(graph, CORE, AMPLE, False, feed, slowest_tier=REFERENCE)
         assert plan is not None
         check(graph, plan, CORE, AMPLE)
         assert plan.lower_bound_bytes <= plan.total_arena_bytes <= reached
+
+
+def test_kernels_take_scratch_where_it_is_free_and_less_where_it_is_not() -> None:
+    core = core_by_id("cortex-m4")
+    graph = tflite.read(DIGITS.read_bytes(), "digits")
+    plan = rows(graph, core, AMPLE, False)
+    assert plan is not None
+    fastest, taken = kernels(graph, core), kernels(graph, core, plan)
+    assert [kernel.tier for kernel in taken] == [kernel.tier for kernel in fastest]
+
+    tight = rows(graph, core, AMPLE, False, slowest_tier=REFERENCE)
+    assert tight is not None
+    assert tight.total_arena_bytes < plan.total_arena_bytes
+    only = (Memory("ram", tight.total_arena_bytes),)
+    found = plan_model(graph, core, only, objective=Objective.RAM)
+    kept = [a is b for a, b in zip(kernels(graph, core, found), fastest, strict=True)]
+    # Where memory is not short, layers keep their kernels.
+    assert any(kept)
+    assert not all(kept)
+
+
+def kernels(graph: Graph, core: Core, plan: Plan | None = None) -> list[Kernel]:
+    """Of all nodes that have a table of kernels, in order; the fastest, where there is no plan."""
+    return [
+        operator_of(node).kernel(node, core if plan is None else plan.core_of(node.index, core))
+        for node in graph.nodes
+        if operator_of(node).kernels
+    ]

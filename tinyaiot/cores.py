@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyaiot.errors import UsageError
 
@@ -17,6 +17,7 @@ class Core:
         flags: compiler flags that select the core.
         features: instruction-set features that kernel variants ask for.
         pointer_bytes: size of a pointer, for scratch that holds row pointers.
+        scratch_limit: bytes that a kernel may use beyond row pointers, where there is a choice.
     """
 
     id: str
@@ -25,6 +26,11 @@ class Core:
     flags: tuple[str, ...]
     features: frozenset[str]
     pointer_bytes: int = 4
+    scratch_limit: int | None = None
+
+    def with_scratch_limit(self, nbytes: int | None) -> Core:
+        """The same core, where a node has only so much for its kernel."""
+        return replace(self, scratch_limit=nbytes)
 
 
 _ARM = "arm-none-eabi-"

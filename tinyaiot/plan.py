@@ -7,7 +7,9 @@ This module is data only; ``tinyaiot.planner`` makes plans and checks them, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tinyaiot.cores import Core
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Plan:
         lower_bound_bytes: no plan of this strategy's kind can need less than this in all.
         extra_macs: MACs beyond the graph's own, from recomputed halos.
         input_preserved: whether the inputs' bytes survive an inference.
+        scratch_limits: by node index, bytes that its kernel may use beyond row pointers, where
+            that is not as much as it wants.
     """
 
     strategy: str
@@ -89,6 +93,11 @@ class Plan:
     lower_bound_bytes: int
     extra_macs: int
     input_preserved: bool
+    scratch_limits: Mapping[int, int] = field(default_factory=dict)
+
+    def core_of(self, node: int, core: Core) -> Core:
+        """``core`` as the node of that index has it: with its scratch limit."""
+        return core.with_scratch_limit(self.scratch_limits.get(node))
 
     @property
     def total_arena_bytes(self) -> int:

@@ -86,4 +86,31 @@ static inline int8_t ta_requantize_s8(const ta_requant *requant, ta_multiplier m
                        requant->lowest, requant->highest);
 }
 
+/* (a * b) >> 32, for 0 <= b. */
+static inline int32_t ta_high_product(int32_t a, int32_t b)
+{
+#if defined(__ARM_ARCH_6M__)
+    /* There is no product of 64 bits: by halves, of which no sum leaves 32. */
+    const int32_t a1 = a >> 16;
+    const int32_t b1 = b >> 16;
+    const uint32_t a0 = (uint32_t)a & 0xffffu;
+    const uint32_t b0 = (uint32_t)b & 0xffffu;
+    const int32_t middle = a1 * (int32_t)b0 + (int32_t)((a0 * b0) >> 16);
+    const uint32_t other = a0 * (uint32_t)b1 + ((uint32_t)middle & 0xffffu);
+    return a1 * b1 + (middle >> 16) + (int32_t)(other >> 16);
+#else
+    return (int32_t)(((int64_t)a * b) >> 32);
+#endif
+}
+
+/* Requantization by one floor, where the generator proved that it gives the same:
+ *   out = (offset + (scaled * word >> 32)) >> shift, scaled = 256 * acc + bias
+ * The offset is half an output and the zero point, before the shift; words are in [1, 2^31). */
+static inline int32_t ta_floor(const ta_requant *requant, int32_t shift, int32_t scaled,
+                               int32_t word)
+{
+    const int32_t offset = (2 * requant->zero_point + 1) * (1 << (shift - 1));
+    return (offset + ta_high_product(scaled, word)) >> shift;
+}
+
 #endif

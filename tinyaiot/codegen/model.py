@@ -78,7 +78,7 @@ class _Context:
 
     @property
     def core(self) -> Core:
-        return self.writer.core
+        return self.writer.plan.core_of(self.node.index, self.writer.core)
 
     @property
     def prefix(self) -> str:

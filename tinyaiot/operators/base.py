@@ -22,6 +22,9 @@ from tinyaiot.graph import DType, Node, Tensor
 Attributes = TypeVar("Attributes")
 AnyArray = npt.NDArray[Any]
 
+# Tiers of kernels: for an instruction set, for any but with care, and as the formula reads.
+TUNED, PORTABLE, REFERENCE = range(3)
+
 # A rule is a function whose docstring is the rule: one text serves the check, the user's
 # error and the list of supported operators. It returns True where the node keeps the rule.
 Rule = Callable[[Node], bool]
@@ -37,7 +40,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Kernel:
-    """One row of an operator's table of kernels; the first that applies is taken.
+    """One row of an operator's table of kernels, from the fastest to the slowest.
 
     Attributes:
         function: the C function, named ``ta_<op>_<dtype>[_<shape>]_<variant>``.
@@ -45,6 +48,8 @@ class Kernel:
         applies: whether it can compute this node on this core.
         scratch_bytes: working memory it needs beyond the row pointers.
         shared: further files that it needs, which other kernels may need too.
+        tier: kernels of one tier are about as fast as each other, those of a higher one several
+            times slower.
     """
 
     function: str
@@ -52,6 +57,7 @@ class Kernel:
     applies: Callable[[Node, Core], bool] = lambda node, core: True
     scratch_bytes: Callable[[Node, Core], int] = lambda node, core: 0
     shared: tuple[str, ...] = ()
+    tier: int = REFERENCE
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -130,11 +136,30 @@ class Operator(ABC, Generic[Attributes]):
         """The node as C: structs, constant arrays and the files that it needs."""
 
     def kernel(self, node: Node, core: Core) -> Kernel:
-        """The first kernel of the table that applies."""
-        for kernel in self.kernels:
-            if kernel.applies(node, core):
+        """The first kernel of the table that applies and keeps the core's scratch limit.
+
+        Raises:
+            LookupError: there is none.
+        """
+        for kernel in self._applying(node, core):
+            limit = core.scratch_limit
+            if limit is None or kernel.scratch_bytes(node, core) <= limit:
                 return kernel
         raise LookupError(f"no kernel of {self.name} takes node {node.index}")
+
+    def least_scratch(self, node: Node, core: Core, slowest_tier: int | None = None) -> int:
+        """The least that a scratch limit may be.
+
+        Args:
+            slowest_tier: of kernels; by default that of the fastest that applies.
+        """
+        found = self._applying(node, core)
+        tier = found[0].tier if found and slowest_tier is None else slowest_tier
+        sizes = [k.scratch_bytes(node, core) for k in found if tier is None or k.tier <= tier]
+        return min(sizes, default=0)
+
+    def _applying(self, node: Node, core: Core) -> list[Kernel]:
+        return [kernel for kernel in self.kernels if kernel.applies(node, core)]
 
 
 def int8_in_and_out(node: Node) -> bool:

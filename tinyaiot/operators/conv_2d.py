@@ -7,15 +7,16 @@ from tflite.Conv2DOptions import Conv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_dsp, linear_mve
-from tinyaiot.operators.base import AnyArray, Kernel
+from tinyaiot.operators import linear_c, linear_dsp, linear_mve
+from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
+from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     row_pixels,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.linear import Linear, LinearKernel
+from tinyaiot.operators.linear import Linear, LinearKernel, as_stored
 from tinyaiot.operators.windows import taps
 
 
@@ -38,16 +39,16 @@ def _taps(node: Node) -> int:
     return kernel_h * kernel_w * filter_channels
 
 
-def _has_one_group(node: Node) -> bool:
+def _has_one_group(node: Node, core: Core) -> bool:
     return node.input(1).shape[3] == node.input(0).channels
 
 
 def _takes_pairs(node: Node, core: Core) -> bool:
-    return _has_one_group(node) and linear_dsp.takes_pairs(node, core)
+    return _has_one_group(node, core) and linear_dsp.takes_pairs(node, core)
 
 
-def _takes_columns(node: Node, core: Core) -> bool:
-    return _has_one_group(node) and linear_mve.has_helium(node, core)
+def _takes_columns_for_helium(node: Node, core: Core) -> bool:
+    return _has_one_group(node, core) and linear_mve.has_helium(node, core)
 
 
 def _is_1x1_for_helium(node: Node, core: Core) -> bool:
@@ -74,15 +75,15 @@ class Conv2D(Convolution):
             "conv_2d/ta_conv_2d_s8_1x1_mve.c",
             applies=_is_1x1_for_helium,
             shared=linear_mve.SHARED_SOURCES,
+            tier=TUNED,
         ),
-        LinearKernel(
+        columns_kernel(
             "ta_conv_2d_s8_mve",
-            "conv_2d/ta_conv_2d_s8_mve.c",
-            applies=_takes_columns,
-            scratch_bytes=linear_mve.scratch_bytes,
+            applies=_takes_columns_for_helium,
+            layout=as_stored,
+            stretch_bytes=linear_mve.STRETCH_BYTES,
             shared=linear_mve.SHARED_SOURCES,
-            layout=linear_mve.by_columns,
-            stretch=linear_mve.stretch,
+            tier=TUNED,
         ),
         LinearKernel(
             "ta_conv_2d_s8_dsp",
@@ -92,8 +93,27 @@ class Conv2D(Convolution):
             shared=linear_dsp.SHARED_SOURCES,
             layout=linear_dsp.pairs,
             stretch=_stretch,
+            tier=TUNED,
         ),
-        Kernel("ta_conv_2d_s8_1x1_c", "conv_2d/ta_conv_2d_s8_1x1_c.c", applies=_is_1x1),
+        LinearKernel(
+            "ta_conv_2d_s8_1x1_c",
+            "conv_2d/ta_conv_2d_s8_1x1_c.c",
+            applies=_is_1x1,
+            shared=linear_c.SHARED_SOURCES,
+            layout=linear_c.floored,
+            tier=PORTABLE,
+        ),
+        *(
+            columns_kernel(
+                "ta_conv_2d_s8_columns_c",
+                applies=_has_one_group,
+                layout=linear_c.floored,
+                stretch_bytes=stretch_bytes,
+                shared=linear_c.SHARED_SOURCES,
+                tier=PORTABLE,
+            )
+            for stretch_bytes in (linear_c.STRETCH_BYTES, 0)
+        ),
         Kernel("ta_conv_2d_s8_c", "conv_2d/ta_conv_2d_s8_c.c"),
     )
 

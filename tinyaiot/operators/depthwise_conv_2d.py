@@ -9,8 +9,9 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_dsp, linear_mve
-from tinyaiot.operators.base import AnyArray, Kernel
+from tinyaiot.operators import linear_c, linear_dsp, linear_mve
+from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
+from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
@@ -28,7 +29,7 @@ from tinyaiot.operators.windows import taps
 _MVE_CHANNELS = 16
 _MVE_MAX_WORDS = 64
 _MVE_MAX_COLUMNS = 64
-_DSP_CHANNELS = 4
+_FOUR = 4
 _MAX_COLUMNS = 32
 _FLOOR_SHIFT = 8
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
@@ -55,6 +56,10 @@ def _has_multiplier_1(node: Node, core: Core) -> bool:
     return node.output.channels == node.input(0).channels
 
 
+def _takes_fours(node: Node, core: Core) -> bool:
+    return _has_multiplier_1(node, core) and node.output.channels >= _FOUR
+
+
 def _tap_pointers_bytes(node: Node, core: Core) -> int:
     _, kernel_h, kernel_w, _ = node.input(1).shape
     return kernel_h * kernel_w * core.pointer_bytes
@@ -64,7 +69,7 @@ def _is_3x3_of_floors(node: Node, core: Core) -> bool:
     return (
         "dsp" in core.features
         and _has_multiplier_1(node, core)
-        and node.output.channels >= _DSP_CHANNELS
+        and node.output.channels >= _FOUR
         and node.input(1).shape[1:3] == (3, 3)
         and node.attributes.dilation_w == 1
         and linear_dsp.accumulators_are_short(settled_linear(node))
@@ -78,7 +83,7 @@ def _columns(node: Node, outputs: int) -> int:
 
 
 def _strip_bytes(node: Node, core: Core) -> int:
-    return _DSP_CHANNELS * 8 * _columns(node, _stretch(node))
+    return _FOUR * 8 * _columns(node, _stretch(node))
 
 
 def _stretch(node: Node) -> int:
@@ -105,14 +110,18 @@ def _takes_words(node: Node, core: Core) -> bool:
     return (
         linear_mve.has_helium(node, core)
         and _has_multiplier_1(node, core)
-        and node.output.channels >= 4
+        and node.output.channels >= _FOUR
         and _words(node) <= _MVE_MAX_WORDS
     )
 
 
+def _has_one_channel(node: Node, core: Core) -> bool:
+    """Each output channel is a filter of a convolution."""
+    return node.input(0).channels == 1
+
+
 def _is_conv_for_helium(node: Node, core: Core) -> bool:
-    """One input channel: each output channel is a filter of a convolution."""
-    return linear_mve.has_helium(node, core) and node.input(0).channels == 1
+    return linear_mve.has_helium(node, core) and _has_one_channel(node, core)
 
 
 def _fours(node: Node) -> int:
@@ -159,14 +168,13 @@ class DepthwiseConv2D(Convolution):
     options = DepthwiseConv2DOptions
     rules = (*Convolution.rules, channels_form_multiples, bias_is_present)
     kernels = (
-        LinearKernel(
+        columns_kernel(
             "ta_conv_2d_s8_mve",
-            "conv_2d/ta_conv_2d_s8_mve.c",
             applies=_is_conv_for_helium,
-            scratch_bytes=linear_mve.scratch_bytes,
+            layout=as_stored,
+            stretch_bytes=linear_mve.STRETCH_BYTES,
             shared=linear_mve.SHARED_SOURCES,
-            layout=linear_mve.by_columns,
-            stretch=linear_mve.stretch,
+            tier=TUNED,
         ),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_mve",
@@ -176,6 +184,7 @@ class DepthwiseConv2D(Convolution):
             shared=(linear_mve.CLAMP_SOURCE,),
             layout=_by_words,
             stretch=_words_stretch,
+            tier=TUNED,
         ),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
@@ -185,12 +194,24 @@ class DepthwiseConv2D(Convolution):
             shared=("dsp/ta_dsp_requant.c",),
             layout=_by_channel,
             stretch=_stretch,
+            tier=TUNED,
         ),
-        Kernel(
+        columns_kernel(
+            "ta_conv_2d_s8_columns_c",
+            applies=_has_one_channel,
+            layout=linear_c.floored,
+            stretch_bytes=linear_c.STRETCH_BYTES,
+            shared=linear_c.SHARED_SOURCES,
+            tier=PORTABLE,
+        ),
+        LinearKernel(
             "ta_depthwise_conv_2d_s8_m1_c",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_c.c",
-            applies=_has_multiplier_1,
+            applies=_takes_fours,
             scratch_bytes=_tap_pointers_bytes,
+            shared=linear_c.SHARED_SOURCES,
+            layout=linear_c.floored,
+            tier=PORTABLE,
         ),
         Kernel(
             "ta_depthwise_conv_2d_s8_c",

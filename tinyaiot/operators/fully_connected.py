@@ -13,6 +13,7 @@ from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators import linear, linear_dsp, linear_mve
 from tinyaiot.operators.base import (
+    TUNED,
     AnyArray,
     Kernel,
     LowerContext,
@@ -77,6 +78,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             applies=linear_mve.has_helium,
             scratch_bytes=_pieces_bytes,
             shared=linear_mve.SHARED_SOURCES_OF_1,
+            tier=TUNED,
         ),
         linear.LinearKernel(
             "ta_fully_connected_s8_dsp",
@@ -85,6 +87,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             scratch_bytes=_batch_bytes,
             shared=linear_dsp.SHARED_SOURCES,
             layout=linear_dsp.pairs,
+            tier=TUNED,
         ),
         Kernel("ta_fully_connected_s8_c", "fully_connected/ta_fully_connected_s8_c.c"),
     )

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from tinyaiot.cores import Core
 from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.graph import Graph
+from tinyaiot.operators.base import REFERENCE
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
@@ -29,6 +30,9 @@ STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, "rows": r
 FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {"rows": functools.partial(rows, feed=True)}
 )
+
+# What is left where nothing of these fits: kernels that take several times the instructions.
+LAST_STRATEGY = functools.partial(rows, slowest_tier=REFERENCE)
 
 _UNLIMITED_BYTES = 1 << 40
 
@@ -55,7 +59,8 @@ def plan_model(
     Args:
         memories: in order of preference; a later one is used where the earlier do not do.
         objective: SPEED takes the first strategy whose plan fits, the cheapest in instructions
-            first; RAM the plan with the smallest arena.
+            first; RAM the plan with the smallest arena. Slow kernels, which need less scratch,
+            are taken only where nothing else fits.
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
@@ -77,9 +82,13 @@ def plan_model(
         plan = min(fitting, key=_arena_bytes, default=None)
     else:
         plan = next(fitting, None)
+    if plan is None and strategy is None:
+        plan = LAST_STRATEGY(graph, core, memories, keep_input, feed)
     if plan is None:
         unlimited = (Memory("unlimited", _UNLIMITED_BYTES),)
-        wanted = (make(graph, core, unlimited, keep_input) for make in strategies)
+        wanted = [make(graph, core, unlimited, keep_input) for make in strategies]
+        if strategy is None:
+            wanted.append(LAST_STRATEGY(graph, core, unlimited, keep_input, feed))
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories)
     check(graph, plan, core, memories)

@@ -98,7 +98,8 @@ def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memor
             _require(whole, f"{tensor.name!r} is an input or output and does not lie whole")
     for node in graph.nodes:
         if not _is_alias(node):
-            _check_scratch(plan, node, operator_of(node).scratch_bytes(node, core))
+            needed = operator_of(node).scratch_bytes(node, plan.core_of(node.index, core))
+            _check_scratch(plan, node, needed)
 
 
 def _check_slot(plan: Plan, tensor: Tensor) -> None:

@@ -74,6 +74,9 @@ def _first_orders(buffers: Sequence[Buffer]) -> Iterable[list[int]]:
     yield sorted(numbers, key=lambda i: (-buffers[i].size_bytes, i))
     yield sorted(numbers, key=lambda i: (buffers[i].start - buffers[i].stop, i))
     yield sorted(numbers, key=lambda i: (buffers[i].start, -buffers[i].size_bytes, i))
+    # Results lie below the inputs that they are written over: the last ones lowest.
+    yield sorted(numbers, key=lambda i: (-buffers[i].stop, -buffers[i].size_bytes, i))
+    yield sorted(numbers, key=lambda i: (-buffers[i].start, -buffers[i].size_bytes, i))
 
 
 def _climb(

@@ -4,13 +4,16 @@ A region's inner tensors are rings of rows; the tensors at its ends lie whole, a
 be written over an input that dies, as far as its rows are done with. Dynamic programming over
 the places to cut makes the largest region's need smallest: f[j] = min over i of
 max(f[i], need(i, j)). Nothing is computed twice.
+
+Regions are found for the kernels with the least scratch among those that are about as fast. Then
+each node gets the fastest kernel whose scratch finds a place that is free while its region runs.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.cores import Core
@@ -28,19 +31,26 @@ _NEVER = 1 << 60
 
 
 def rows(
-    graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool, feed: bool = False
+    graph: Graph,
+    core: Core,
+    memories: Sequence[Memory],
+    keep_input: bool,
+    feed: bool = False,
+    slowest_tier: int | None = None,
 ) -> Plan | None:
     """Regions streamed by whole rows, each in the order that ``region.row_order`` gives.
 
     Args:
         feed: whether the rows of inputs arrive when they are asked for; none is kept then.
+        slowest_tier: of the kernels to choose from; by default, for each node, that of the
+            fastest that it can have.
     """
-    search = Search(flow_of(graph, keep_input=keep_input, feed=feed), core)
+    search = Search(flow_of(graph, keep_input=keep_input, feed=feed), core, slowest_tier)
     cuts = search.cuts()
     layout = _layout(search, cuts)
     for memory in memories:
         if layout.arrangement.used_bytes <= memory.capacity_bytes:
-            return _plan(graph, search, layout, memory.name, keep_input)
+            return _plan(graph, search, layout, memory.name, keep_input, core)
     return None
 
 
@@ -68,9 +78,13 @@ class _Best:
 class Search:
     """Needs of regions, and the best places to cut."""
 
-    def __init__(self, flow: Flow, core: Core) -> None:
+    def __init__(self, flow: Flow, core: Core, slowest_tier: int | None = None) -> None:
         self.flow = flow
-        self.scratch = [operator_of(node).scratch_bytes(node, core) for node in flow.nodes]
+        self.least = [operator_of(n).least_scratch(n, core, slowest_tier) for n in flow.nodes]
+        self.scratch = [
+            operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
+            for node, limit in zip(flow.nodes, self.least, strict=True)
+        ]
         self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
         self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
         self._wholes = [flow.is_whole(position) for position in range(len(flow.nodes))]
@@ -170,6 +184,7 @@ class _Layout:
 
     Attributes:
         rows_held: by tensor.
+        buffers: of the tensors, in the order of their numbers.
         offsets: by tensor.
         scratch_offsets: by region.
     """
@@ -221,7 +236,7 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
         rows_held=held,
         offsets=dict(zip(tensors, arrangement.offsets, strict=False)),
         scratch_offsets=arrangement.offsets[len(tensors) :],
-        buffers=(*buffers, *scratch),
+        buffers=tuple(buffers),
         arrangement=arrangement,
         need_bytes=need,
     )
@@ -231,7 +246,9 @@ def _alignment(flow: Flow, tensor: int) -> int:
     return max(_ALIGNMENT, flow.tensors[tensor].dtype.nbytes)
 
 
-def _plan(graph: Graph, search: Search, layout: _Layout, memory: str, keep_input: bool) -> Plan:
+def _plan(
+    graph: Graph, search: Search, layout: _Layout, memory: str, keep_input: bool, core: Core
+) -> Plan:
     flow = search.flow
     roots = alias_roots(graph)
     slots = {}
@@ -241,46 +258,77 @@ def _plan(graph: Graph, search: Search, layout: _Layout, memory: str, keep_input
         held = tensor.height if held == flow.tensors[root].height else held
         slots[tensor.index] = Slot(memory, layout.offsets[root], tensor.row_bytes, held)
     scratch = {}
-    for region, offset in zip(layout.regions, layout.scratch_offsets, strict=True):
+    limits = {}
+    for k, region in enumerate(layout.regions):
+        gap = _largest_gap(layout, k)
         for position in range(region.start, region.stop):
-            if search.scratch[position]:
-                node = flow.nodes[position].index
-                scratch[node] = Scratch(memory, offset, search.scratch[position])
+            node, least = flow.nodes[position], search.least[position]
+            # What the gap has beyond the least goes to the kernel; pointers take the rest.
+            limit = least + gap.size_bytes - search.scratch[position]
+            size = operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
+            limits[node.index] = limit
+            if size:
+                scratch[node.index] = Scratch(memory, gap.offset_bytes, size)
     return Plan(
         strategy="rows",
-        steps=tuple(_steps(graph, flow, layout)),
+        steps=tuple(_steps(graph, flow, layout, scratch)),
         slots=slots,
         scratch=scratch,
         arena_bytes={memory: layout.arrangement.used_bytes},
         lower_bound_bytes=search.lower_bound(),
         extra_macs=0,
         input_preserved=keep_input,
+        scratch_limits=limits,
     )
 
 
-def _steps(graph: Graph, flow: Flow, layout: _Layout) -> Iterator[Step]:
+def _largest_gap(layout: _Layout, region: int) -> Scratch:
+    """The largest aligned place in the arena that no tensor of the region takes."""
+    used = layout.arrangement.used_bytes
+    best = Scratch("", 0, 0)
+    end = 0
+    for start, stop in (*_tensor_spans(layout, region), (used, used)):
+        offset = align(end, SCRATCH_ALIGNMENT)
+        if start - offset > best.size_bytes:
+            best = Scratch("", offset, start - offset)
+        end = max(end, stop)
+    return best
+
+
+def _steps(
+    graph: Graph, flow: Flow, layout: _Layout, scratch: Mapping[int, Scratch]
+) -> Iterator[Step]:
     input_number = {tensor.index: k for k, tensor in enumerate(graph.inputs)}
     for k, region in enumerate(layout.regions):
         live = _union(layout, k)
         if region.stop - region.start == 1 and flow.is_whole(region.start):
             whole = flow.nodes[region.start]
-            yield Step(whole.index, 0, whole.output.height, live)
+            used = live + _size(scratch.get(whole.index))
+            yield Step(whole.index, 0, whole.output.height, used)
             continue
         for event in region.events:
             arrives = event.position < 0
             node = -1 - input_number[event.tensor] if arrives else flow.nodes[event.position].index
-            yield Step(node, event.y, event.y + 1, live)
+            yield Step(node, event.y, event.y + 1, live + _size(scratch.get(node)))
+
+
+def _size(scratch: Scratch | None) -> int:
+    return 0 if scratch is None else scratch.size_bytes
 
 
 def _union(layout: _Layout, region: int) -> int:
-    """Bytes of all that is live in a region, bytes in common counted once."""
+    """Bytes of all tensors that are live in a region, bytes in common counted once."""
     total = end = 0
-    spans = sorted(
-        (offset, offset + buffer.size_bytes)
-        for offset, buffer in zip(layout.arrangement.offsets, layout.buffers, strict=True)
-        if buffer.start <= region < buffer.stop
-    )
-    for start, stop in spans:
+    for start, stop in _tensor_spans(layout, region):
         total += max(stop - max(start, end), 0)
         end = max(end, stop)
     return total
+
+
+def _tensor_spans(layout: _Layout, region: int) -> list[tuple[int, int]]:
+    """From where to where the tensors lie that are live in a region, in ascending order."""
+    return sorted(
+        (layout.arrangement.offsets[k], layout.arrangement.offsets[k] + buffer.size_bytes)
+        for k, buffer in enumerate(layout.buffers)
+        if buffer.start <= region < buffer.stop
+    )

@@ -50,8 +50,13 @@ void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 /* Any shape, any core; the reference for all others. */
 ta_conv_2d_kernel ta_conv_2d_s8_c;
 
-/* 1x1 windows (which have no padding), any stride, one group. */
+/* 1x1 windows (which have no padding), any stride, one group; bias and requant as in
+ * ta_linear_c.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_1x1_c;
+
+/* One group, `stretch` pixels at a time; weights are [out_channels][kernel_w][kernel_h]
+ * [in_channels], bias and requant as in ta_linear_c.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_columns_c;
 
 /* One group, cores with the DSP extension, `stretch` pixels at a time; filters, bias, requant
  * and their bounds as in ta_linear_dsp.h. */

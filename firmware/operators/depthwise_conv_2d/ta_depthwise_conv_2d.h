@@ -13,7 +13,7 @@
 /* Any shape, any core; the reference for all others. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_c;
 
-/* Multiplier 1, four channels at a time. */
+/* Multiplier 1, at least four channels, four at a time; bias and requant as in ta_linear_c.h. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
 
 /* 3x3 windows, columns side by side (dilation_w is 1), multiplier 1, at least four channels,

@@ -10,7 +10,7 @@
 void ta_fully_connected_s8_mve(const ta_fully_connected *op, const int8_t *const *pieces,
                                int8_t *out)
 {
-    const ta_linear_mve layer = {
+    const ta_linear layer = {
         .filters = op->weights,
         .bias = op->bias,
         .requant = &op->requant,

@@ -38,7 +38,7 @@ static inline int32x4_t sums(const int8_t *filter, int32_t left, const int8_t *p
     return lanes;
 }
 
-void ta_linear_s8_1_mve(const ta_linear_mve *layer, const int8_t *pixel, int8_t *out)
+void ta_linear_s8_1_mve(const ta_linear *layer, const int8_t *pixel, int8_t *out)
 {
     const int32_t taps = layer->taps;
     const uint32x4_t first = vidupq_n_u32(0, 1);

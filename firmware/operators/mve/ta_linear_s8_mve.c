@@ -96,7 +96,7 @@ __attribute__((naked, noinline)) static void run_simple(const pair *p __attribut
                      "vrshl.s32 q0, q0, q6\n" OUTPUTS);
 }
 
-void ta_linear_s8_mve(const ta_linear_mve *layer, const int8_t *pixels, int32_t pitch,
+void ta_linear_s8_mve(const ta_linear *layer, const int8_t *pixels, int32_t pitch,
                       int32_t count, int8_t *out)
 {
     const int32_t taps = layer->taps;
