@@ -187,7 +187,7 @@ def test_wrong_inputs() -> None:
 def patched(deployment: Deployment, symbol: str, data: bytes) -> Deployment:
     """The deployment with other bytes at the start of a constant of its image."""
     folder = Path(tempfile.mkdtemp(prefix="tinyaiot-test-"))
-    project = shutil.copytree(deployment.image.elf.parent, folder / "project")
+    project = shutil.copytree(deployment.image.project, folder / "project")
     elf_path = project / deployment.image.elf.name
     with elf_path.open("r+b") as file:
         elf = ELFFile(file)
@@ -236,7 +236,7 @@ def test_a_crash_is_told() -> None:
 
 def test_another_image_is_an_error() -> None:
     deployment = deploy(DIGITS, HOST)
-    image_id = build.read_manifest(deployment.image.elf.parent)["models"][0]["image_id"]
+    image_id = build.read_manifest(deployment.image.project)["models"][0]["image_id"]
     symbol = f"{deployment.model.name}_model"
     wrong = patched(deployment, symbol, b"")
     elf = wrong.image.elf

@@ -143,11 +143,26 @@ class Usb:
 class Verified(str, Enum):
     """What of a board has been seen to work, without one on the desk."""
 
-    EMULATED = "emulated"  # its image runs in an emulator with the chip's memory map and UART
-    CORE = "core emulated"  # its model and harness run on an emulated core of its kind
-    COMPILED = "compiled"  # a compiler for its kind of core takes the model
+    EMULATED = "emulated"
+    CORE = "core emulated"
+    COMPILED = "compiled"
     UNTRIED = "not tried"
     HOST = "runs here"
+
+    @property
+    def meaning(self) -> str:
+        """In words."""
+        return _MEANING[self]
+
+
+_MEANING = {
+    Verified.EMULATED: "the image runs, bit-exact, in an emulator with the chip's memory and UART",
+    Verified.CORE: "model and harness run on an emulated core of its kind, as ID-qemu; the "
+    "framework's start-up, serial port and upload are untried",
+    Verified.COMPILED: "a compiler for such a core takes the model; nothing runs",
+    Verified.UNTRIED: "nothing was compiled for it",
+    Verified.HOST: "a program of this computer, for tests",
+}
 
 
 @dataclass(frozen=True)

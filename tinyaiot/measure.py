@@ -317,11 +317,11 @@ def _running(deployment: Deployment) -> Iterator[_RunningBoard]:
 def _manifest(deployment: Deployment) -> dict[str, Any]:
     """What the project says of the deployment's model."""
     name = c_identifier(deployment.model.name)
-    models = read_manifest(deployment.image.elf.parent)["models"]
+    models = read_manifest(deployment.image.project)["models"]
     found: list[dict[str, Any]] = [model for model in models if model["name"] == name]
     if not found:
         raise UsageError(
-            f"the image in {deployment.image.elf.parent} has no model {name!r}",
+            f"the image in {deployment.image.project} has no model {name!r}",
             "generate the project again",
         )
     return found[0]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from tinyaiot.boards import Board, board_by_id
-from tinyaiot.build import Image, build, read_manifest
+from tinyaiot.build import Builder, Image, build, read_manifest
 from tinyaiot.codegen.model import model_sources
 from tinyaiot.codegen.project import Sources, generate_project
 from tinyaiot.cores import Core, core_by_id
@@ -80,6 +80,7 @@ class Job:
         model: the model's file.
         work: the folder in which every stage is written; see :func:`deploy`.
         port: of the board's serial link; None where the board is emulated or the host.
+        builder: of the firmware; None for the board's own.
     """
 
     model: Path
@@ -87,6 +88,7 @@ class Job:
     work: Path
     port: str | None = None
     options: PlanOptions = PlanOptions()
+    builder: Builder | None = None
 
 
 MEASUREMENT = "measurement.json"
@@ -134,7 +136,7 @@ def deploy(job: Job, listener: Listener, model: Model | None = None) -> Deployme
     project = job.work / "project"
     generate([model], [plan], job.board).write(project)
     with listener.step("building the firmware", "built"):
-        image = build(project, job.board)
+        image = build(project, job.board, job.builder)
     listener.built(image)
     return Deployment(model, plan, job.board, image, job.port)
 
@@ -181,15 +183,22 @@ def _plan(model: Model, core: Core, left: Sequence[Memory], options: PlanOptions
     )
 
 
-def generate(models: Sequence[Model], plans: Sequence[Plan], board: Board) -> Sources:
-    """Graphs and Plans → Sources of one firmware; raises UsageError for equal names."""
-    return generate_project(
-        [
-            model_sources(model.graph, plan, board.processor, model.name)
-            for model, plan in zip(models, plans, strict=True)
-        ],
-        board,
-    )
+def generate(
+    models: Sequence[Model],
+    plans: Sequence[Plan],
+    board: Board,
+    expected: Mapping[str, int] | None = None,
+) -> Sources:
+    """Graphs and Plans → Sources of one firmware; raises UsageError for equal names.
+
+    Args:
+        expected: by name of a model in C, what `pio test` compares with; see ``selftest``.
+    """
+    sources = [
+        model_sources(model.graph, plan, board.processor, model.name)
+        for model, plan in zip(models, plans, strict=True)
+    ]
+    return generate_project(sources, board, expected=expected)
 
 
 def board_of(project: Path) -> Board:

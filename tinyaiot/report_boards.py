@@ -11,14 +11,6 @@ from tinyaiot.devices.connected import Connected
 from tinyaiot.report import Report, new_table
 
 _WIDTH = 78
-_MEANING = {
-    Verified.EMULATED: "the image runs, bit-exact, in an emulator with the chip's memory and UART",
-    Verified.CORE: "model and harness run on an emulated core of its kind, as ID-qemu; the "
-    "framework's start-up, serial port and upload are untried",
-    Verified.COMPILED: "a compiler for such a core takes the model; nothing runs",
-    Verified.UNTRIED: "nothing was compiled for it",
-    Verified.HOST: "a program of this computer, for tests",
-}
 
 
 def report_boards(report: Report, boards: Sequence[Board]) -> None:
@@ -36,9 +28,9 @@ def report_boards(report: Report, boards: Sequence[Board]) -> None:
     report.table(table)
     report.text("")
     seen = {board.verified for board in boards}
-    for verified, meaning in _MEANING.items():
+    for verified in Verified:
         if verified in seen:
-            report.text(_wrapped(f"  {verified.value:<14}", meaning))
+            report.text(_wrapped(f"  {verified.value:<14}", verified.meaning))
     report.text("")
     report.text(
         _wrapped("", "No board has been tried on silicon yet. RAM is what models may have.")

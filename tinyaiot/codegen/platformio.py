@@ -16,8 +16,13 @@ from tinyaiot.boards import STAND_IN, Board, PlatformIO
 from tinyaiot.codegen import flags
 from tinyaiot.paths import data_dir
 
-_FOLDER = "platformio/tinyaiot"
+HARNESS = "harness"
+_PLATFORM = "tinyaiot"
+_FOLDER = f"platformio/{_PLATFORM}"
 _MONITOR_BAUD = 115200
+# `pio test` overwrites an environment's image, so tests have environments of their own. The
+# framework is named all the same: for another one PlatformIO would fetch a library.
+_TESTED_ELSEWHERE = (("test_framework", "custom"), ("test_ignore", "*"))
 _FIRST_PORT, _PORTS = 20000, 12000
 
 
@@ -65,7 +70,7 @@ def environments(
         found.append(_real(board, board.platformio, layout, defines))
     if emulated is not None:
         found.append(_emulated(board, emulated, project))
-    return tuple(env for real in found for env in (real, _test_of(real)))
+    return tuple(env for each in found for env in (each, _test_of(each, layout)))
 
 
 def _real(
@@ -83,7 +88,7 @@ def _real(
         ("monitor_speed", str(_MONITOR_BAUD)),
         ("test_speed", str(_MONITOR_BAUD)),
         ("lib_ldf_mode", "off"),
-        ("build_src_filter", tuple(f"+<{folder}/>" for folder in (*layout.folders, layout.port))),
+        ("build_src_filter", _only((*layout.folders, layout.port))),
         ("build_unflags", "-Os"),
         ("build_flags", tuple(_real_flags(board, layout, defines))),
     ]
@@ -96,7 +101,7 @@ def _real(
         key, _, value = option.partition("=")
         options.append((key.strip(), value.strip()))
     comment = "The board itself, by PlatformIO's own platform: fetched once, then offline too."
-    return Environment(board.id, comment, tuple(options))
+    return Environment(board.id, comment, (*options, *_TESTED_ELSEWHERE))
 
 
 def _real_flags(board: Board, layout: Layout, defines: Sequence[str]) -> Iterator[str]:
@@ -114,7 +119,7 @@ def _real_flags(board: Board, layout: Layout, defines: Sequence[str]) -> Iterato
 def _emulated(board: Board, emulated: Board, project: str) -> Environment:
     name = emulated_environment_name(board)
     options: list[tuple[str, str | tuple[str, ...]]] = [
-        ("platform", "tinyaiot"),
+        ("platform", _PLATFORM),
         ("board", name),
         ("lib_ldf_mode", "off"),
         ("build_src_filter", "-<*>"),
@@ -127,13 +132,23 @@ def _emulated(board: Board, emulated: Board, project: str) -> Environment:
         comment = (
             f"{emulated.emulator.qemu}: `pio run -t upload` starts it, `pio run -t stop` ends it."
         )
-    return Environment(name, comment, tuple(options))
+    return Environment(name, comment, (*options, *_TESTED_ELSEWHERE))
 
 
-def _test_of(env: Environment) -> Environment:
-    """`pio test` overwrites the image of its environment: it gets one of its own."""
-    options = (("extends", f"env:{env.name}"), ("test_framework", "custom"))
-    return Environment(f"{env.name}-test", "", options)
+def _test_of(env: Environment, layout: Layout) -> Environment:
+    """The test has a main of its own, in place of the harness's."""
+    folders = (*(folder for folder in layout.folders if folder != HARNESS), layout.port)
+    options: list[tuple[str, str | tuple[str, ...]]] = [
+        ("extends", f"env:{env.name}"),
+        ("test_ignore", ""),
+    ]
+    if dict(env.options)["platform"] != _PLATFORM:
+        options += [("test_build_src", "yes"), ("build_src_filter", _only(folders))]
+    return Environment(f"{env.name}-test", "", tuple(options))
+
+
+def _only(folders: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"+<{folder}/>" for folder in folders)
 
 
 def platform_files(
@@ -145,11 +160,12 @@ def platform_files(
         layout: of the port of ``emulated``.
     """
     folder = data_dir("firmware") / "platformio"
-    files = {}
+    runner = "test_custom_runner.py"
+    files = {f"test/{runner}": (folder / runner).read_bytes()}
     if board.platformio is not None and board.is_bare:
         files["platformio/bare.py"] = (folder / "bare.py").read_bytes()
     if emulated is not None:
-        for name in ("platform.json", "builder/main.py", "emulate.py"):
+        for name in ("platform.json", "platform.py", "builder/main.py", "emulate.py"):
             files[f"{_FOLDER}/{name}"] = (folder / name).read_bytes()
         name = emulated_environment_name(board)
         document = _board_document(emulated, layout, defines)

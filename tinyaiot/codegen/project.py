@@ -48,13 +48,18 @@ class Sources:
 
 
 def generate_project(
-    models: Sequence[ModelSources], board: Board, defines: Sequence[str] = ()
+    models: Sequence[ModelSources],
+    board: Board,
+    defines: Sequence[str] = (),
+    expected: Mapping[str, int] | None = None,
 ) -> Sources:
     """The firmware of ``models`` for ``board``: sources, build files and linker script.
 
     Args:
         models: at least one; each keeps its own arena.
         defines: further C macros for the harness, as ``NAME`` or ``NAME=VALUE``.
+        expected: for `pio test`, by name of a model, the CRC-32 of its outputs (see
+            ``tinyaiot.selftest``); of a model that is not in it, no outputs are compared.
 
     Raises:
         UsageError: two models have the same name.
@@ -65,9 +70,12 @@ def generate_project(
     _refuse_equal_names(models)
     context = _context(models, board, defines, files)
     files["harness/ta_image.c"] = render("image.c.j2", context)
+    files["test/test_model/test_model.c"] = render(
+        "test_model.c.j2", {**context, "expected": expected or {}}
+    )
     for path, template in _build_templates(board).items():
         files[path] = render(template, context)
-    files.update(_platformio_files(models, board, defines, context))
+    files.update(_platformio_and_readme(models, board, defines, context))
     files[MANIFEST] = _manifest(models, board)
     return Sources(dict(sorted(files.items())))
 
@@ -121,7 +129,6 @@ def _build_templates(board: Board) -> dict[str, str]:
     templates = {
         "CMakeLists.txt": "CMakeLists.txt.j2",
         "Makefile": "Makefile.j2",
-        "README.md": "README.md.j2",
     }
     if board.processor.arch != "host":
         templates["toolchain.cmake"] = "toolchain.cmake.j2"
@@ -160,7 +167,7 @@ def _context(
     }
 
 
-def _platformio_files(
+def _platformio_and_readme(
     models: Sequence[ModelSources],
     board: Board,
     defines: Sequence[str],
@@ -178,7 +185,9 @@ def _platformio_files(
         )
     project = " ".join(model.image_id for model in models)
     found = environments(board, emulated, own, defines, project)
-    files["platformio.ini"] = render("platformio.ini.j2", {**context, "environments": found})
+    known = {**context, "environments": found, "emulated": emulated}
+    files["platformio.ini"] = render("platformio.ini.j2", known)
+    files["README.md"] = render("README.md.j2", known)
     return files
 
 

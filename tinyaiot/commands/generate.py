@@ -8,9 +8,11 @@ import click
 
 from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
+from tinyaiot.codegen.model import c_identifier
 from tinyaiot.commands.options import PATH, board_option, plan_options, verbosity
 from tinyaiot.frontends import load
 from tinyaiot.report import Report
+from tinyaiot.selftest import expected_crc
 
 
 @click.command()
@@ -40,6 +42,7 @@ def generate(
     target = board_by_id(board)
     loaded = [load(path) for path in models]
     plans = pipeline.plan_together(loaded, target, options)
-    sources = pipeline.generate(loaded, plans, target)
+    expected = {c_identifier(model.name): expected_crc(model) for model in loaded}
+    sources = pipeline.generate(loaded, plans, target, expected)
     sources.write(output)
     report.project(output, sources)

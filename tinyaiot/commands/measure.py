@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 
 from tinyaiot import pipeline
+from tinyaiot.build import Builder
 from tinyaiot.classify import Classification, classify
 from tinyaiot.commands.options import (
     PATH,
     board_option,
+    builder_option,
     flashed,
     input_option,
     inputs_of,
@@ -54,6 +56,7 @@ from tinyaiot.samples import Samples, load_samples
 @click.option(
     "--warmups", type=click.IntRange(0), default=0, metavar="N", help="Run N times before."
 )
+@builder_option
 @json_option
 @markdown_option
 @verbosity
@@ -69,6 +72,7 @@ def measure(
     tool: str | None,
     runs: int | None,
     warmups: int,
+    builder: Builder | None,
     json_file: Path | None,
     markdown_file: Path | None,
     quiet: bool,
@@ -86,7 +90,7 @@ def measure(
              tinyaiot measure model.tflite --board microbit --port COM3 --runs 20
     """
     report = Report(quiet, verbose)
-    job = job_of(model, board, work, port, options)
+    job = job_of(model, board, work, port, options, builder)
     read = pipeline.read_model(job)
     inputs = inputs_of(read.graph, input_file)
     loaded = None if samples is None else load_samples(samples, read.graph)

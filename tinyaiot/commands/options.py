@@ -11,6 +11,7 @@ import click
 
 from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
+from tinyaiot.build import Builder
 from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import UsageError
 from tinyaiot.flash import put_on_board
@@ -87,6 +88,12 @@ tool_option = click.option(
     type=click.Choice([tool.value for tool in Tool]),
     help="What flashes the board. Default: what fits its board file.",
 )
+builder_option = click.option(
+    "--builder",
+    type=click.Choice([builder.value for builder in Builder]),
+    callback=lambda _context, _option, value: None if value is None else Builder(value),
+    help="make, or platformio, which boards with a framework need. Default: the board's own.",
+)
 json_option = click.option(
     "--json", "json_file", type=PATH, metavar="FILE", help="Write the results as JSON too."
 )
@@ -117,7 +124,13 @@ def flashed(report: Report, deployment: Deployment, no_flash: bool, tool: str | 
 
 
 def job_of(
-    model: Path, board: str, work: Path | None, port: str | None, options: pipeline.PlanOptions
+    model: Path,
+    board: str,
+    work: Path | None,
+    port: str | None,
+    options: pipeline.PlanOptions,
+    builder: Builder | None = None,
 ) -> pipeline.Job:
     target = board_by_id(board)
-    return pipeline.Job(model, target, work or WORK / f"{model.stem}-{board}", port, options)
+    folder = work or WORK / f"{model.stem}-{board}"
+    return pipeline.Job(model, target, folder, port, options, builder)

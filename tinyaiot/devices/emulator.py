@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import os
 import re
 import select
 import shutil
@@ -28,7 +27,7 @@ from tinyaiot.boards import Emulator as Machine
 from tinyaiot.build import Image
 from tinyaiot.errors import BuildError, DeviceError
 from tinyaiot.files import write_file
-from tinyaiot.paths import data_dir
+from tinyaiot.paths import cache_dir, data_dir
 
 _START_TIMEOUT_S = 10.0
 # How long a firmware without a banner keeps the first request waiting.
@@ -296,7 +295,7 @@ def _plugin(api: int) -> Path:
     if sys.platform == "darwin":
         flags.append("-Wl,-undefined,dynamic_lookup")
     key = hashlib.sha256(repr((compiler, flags)).encode() + source.read_bytes()).hexdigest()[:16]
-    target = _cache_folder() / f"ta_count-{key}.so"
+    target = cache_dir() / f"ta_count-{key}.so"
     if not target.exists():
         _compile([compiler, *flags, str(source)], target)
     return target
@@ -315,13 +314,3 @@ def _compile(command: Sequence[str], target: Path) -> None:
                 tuple(run.stderr.splitlines()[-10:]),
             )
         write_file(target, made.read_bytes())
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path.home() / ".cache") / "tinyaiot"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir())
-    return folder

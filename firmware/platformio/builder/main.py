@@ -66,7 +66,7 @@ if build["emulator"]:
     AlwaysBuild(
         env.Alias(
             "upload",
-            program,
+            [program, image],
             env.VerboseAction(
                 f'{emulate} start "$BUILD_DIR" {port} {command} -kernel "$SOURCE"',
                 "Starting $SOURCE in the emulator",
