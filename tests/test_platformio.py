@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from tinyaiot import cli, pio, pipeline
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Builder, build
 from tinyaiot.codegen.platformio import emulated_environment_name
+from tinyaiot.codegen.project import Sources
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
 from tinyaiot.devices.serial_link import SerialLink
@@ -59,6 +61,15 @@ def port_of(project: Path, name: str) -> str:
     return match[1]
 
 
+def write(sources: Sources, project: Path) -> None:
+    """As generated, but for the TCP port: tests run side by side, on the same model."""
+    sources.write(project)
+    ini = project / "platformio.ini"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ini.write_text(re.sub(r"socket://127.0.0.1:\d+", f"socket://127.0.0.1:{port}", ini.read_text()))
+
+
 @contextlib.contextmanager
 def uploaded(project: Path, name: str) -> Iterator[str]:
     """The port of the emulated board after an upload; it is ended."""
@@ -72,7 +83,7 @@ def uploaded(project: Path, name: str) -> Iterator[str]:
 def check_upload(name: str, folder: Path) -> None:
     board = board_by_id(name)
     project = folder / "project"
-    digits_project(board).write(project)
+    write(digits_project(board), project)
     by_make = build(project, board)
     environment = emulated_environment_name(board)
     with uploaded(project, environment) as port, Device(SerialLink(port)) as device:
@@ -95,7 +106,7 @@ def test_upload_on_every_emulated_board(name: str, tmp_path: Path) -> None:
 
 
 def test_upload_replaces_what_runs_and_says_if_the_port_is_taken(tmp_path: Path) -> None:
-    digits_project(board_by_id("mps2-an386")).write(tmp_path / "one")
+    write(digits_project(board_by_id("mps2-an386")), tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "other")
     with uploaded(tmp_path / "one", "mps2-an386") as port:
         succeed(tmp_path / "one", "run", "-e", "mps2-an386", "-t", "upload")
@@ -107,7 +118,7 @@ def test_upload_replaces_what_runs_and_says_if_the_port_is_taken(tmp_path: Path)
 
 
 def test_monitor_shows_the_banner(tmp_path: Path) -> None:
-    digits_project(board_by_id("mps2-an386")).write(tmp_path / "project")
+    write(digits_project(board_by_id("mps2-an386")), tmp_path / "project")
     with uploaded(tmp_path / "project", "mps2-an386") as port:
         screen, terminal = os.openpty()  # which it insists on
         with os.fdopen(screen, "rb", buffering=0) as shown:
@@ -135,14 +146,14 @@ def test_pio_test_compares_with_tflm(feed: bool, tmp_path: Path) -> None:
     plan = pipeline.plan_model_on(model, board, PlanOptions(feed=feed))
     project = tmp_path / "project"
     for crc, word in ((expected_crc(model), "PASSED"), (expected_crc(model) ^ 1, "FAILED")):
-        pipeline.generate([model], [plan], board, {"digits": crc}).write(project)
+        write(pipeline.generate([model], [plan], board, {"digits": crc}), project)
         done = run_pio(project, "test", "-e", "mps2-an386-test")
         assert f"test digits {word}" in done.stdout, done.stdout
         assert (done.returncode == 0) == (word == "PASSED")
 
 
 def test_generated_test_says_where_nothing_is_compared(tmp_path: Path) -> None:
-    digits_project(board_by_id("mps2-an386")).write(tmp_path / "project")
+    write(digits_project(board_by_id("mps2-an386")), tmp_path / "project")
     out = succeed(tmp_path / "project", "test", "-e", "mps2-an386-test")
     assert "they were compared with nothing" in out
 
