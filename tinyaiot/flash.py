@@ -56,7 +56,7 @@ def put_image(board: Board, image: Image, port: str | None, tool: Tool | None = 
     if tool is None and default_tool(board) is None:
         return port
     with held(port):
-        target = Target(board, image.elf.parent, image.elf, image.binary, port)
+        target = Target(board, image.project, image.elf, image.binary, port)
         return upload(target, tool) or port
 
 

@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinyaiot.errors import BuildError, DeviceError, TinyaiotError
+from tinyaiot.errors import BuildError
 from tinyaiot.files import write_file
 from tinyaiot.paths import cache_dir
 
@@ -81,37 +81,18 @@ def build(project: Path, name: str) -> Path:
     Raises:
         BuildError: it did not build, or PlatformIO lacks what its servers would give.
     """
-    _run(project, name, (), BuildError)
-    return project / ".pio" / "build" / name
-
-
-def upload(project: Path, name: str, port: str | None = None) -> None:
-    """Builds the environment ``name`` and puts it on its board.
-
-    Args:
-        port: the serial port, where PlatformIO should not look for it.
-
-    Raises:
-        DeviceError: the upload failed.
-        BuildError: PlatformIO lacks what its servers would give.
-    """
-    named = () if port is None else ("--upload-port", port)
-    _run(project, name, ("-t", "upload", *named), DeviceError)
-
-
-def _run(project: Path, name: str, arguments: Sequence[str], failure: type[TinyaiotError]) -> None:
     require_platform(project, name)
     log = project / LOG
-    status = _run_logged(command("run", "-e", name, *arguments), project, log)
-    if status == 0:
-        return
-    text = log.read_text(encoding="utf-8", errors="replace")
-    what = (
-        f"PlatformIO: {_cause(text)}"
-        if status is not None
-        else (f"PlatformIO said nothing for {_SILENCE_S:.0f} s and was ended")
-    )
-    raise failure(what, f"see {log}", tuple(text.splitlines()[-_LAST_LINES:]))
+    status = _run_logged(command("run", "-e", name), project, log)
+    if status != 0:
+        text = log.read_text(encoding="utf-8", errors="replace")
+        cause = f"said nothing for {_SILENCE_S:g} s and was ended"
+        if status is not None:
+            cause = f"failed: {_cause(text)}"
+        raise BuildError(
+            f"PlatformIO {cause}", f"see {log}", tuple(text.splitlines()[-_LAST_LINES:])
+        )
+    return project / ".pio" / "build" / name
 
 
 def _run_logged(words: Sequence[str], folder: Path, log: Path) -> int | None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import serial
 
+from tinyaiot import pio
 from tinyaiot.boards import Board
 from tinyaiot.devices.connected import PortInfo, serial_ports
 from tinyaiot.errors import DeviceError, UsageError
@@ -101,6 +102,7 @@ def upload(target: Target, tool: Tool | None = None) -> str | None:
     Raises:
         UsageError: the board cannot be flashed so.
         DeviceError: the tool is missing or failed, or the port did not come back.
+        BuildError: PlatformIO lacks the board's platform, and cannot fetch it.
     """
     tool = default_tool(target.board) if tool is None else tool
     settings = target.board.upload
@@ -113,7 +115,10 @@ def upload(target: Target, tool: Tool | None = None) -> str | None:
     if tool is Tool.UF2:
         _copy_uf2(target)
     else:
-        _run(upload_command(target, tool), target)
+        command = upload_command(target, tool)
+        if tool is Tool.PLATFORMIO:
+            pio.require_platform(target.project, target.board.id)
+        _run(command, target)
     if target.port is None or settings.port_survives_reset:
         return target.port
     return wait_for_port(target.board, target.port, before)
@@ -284,6 +289,7 @@ def _run(command: Sequence[str], target: Target) -> None:
         try:
             status = subprocess.run(
                 [program, *command[1:]],
+                env=pio.environment() if name == "platformio" else None,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
