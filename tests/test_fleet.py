@@ -19,7 +19,7 @@ MAP = """\
 - {platform: mps2-an386}
 - {platform: mps2-an386}
 - {platform: hifive1}
-- {platform: microbit, id: unplugged, serial: /dev/nowhere}
+- {platform: host, id: unplugged, serial: /dev/nowhere}
 """
 
 Document = dict[str, Any]

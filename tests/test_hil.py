@@ -18,11 +18,13 @@ from tests.support.builder import ModelBuilder
 from tests.support.desk import board_on_desk
 from tests.support.handmade import DIGITS
 from tests.test_lock import another_process_holds
-from tinyaiot import pipeline
+from tinyaiot import hil, pipeline
 from tinyaiot.boards import board_by_id
+from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import DeviceError, UsageError
 from tinyaiot.hardware_map import ScriptParameters, Station
 from tinyaiot.hil import BoardUnderTest
+from tinyaiot.measure import Deployment
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = ROOT / "examples" / "hil"
@@ -284,5 +286,30 @@ def test_scripts_of_a_map(tmp_path: Path) -> None:
     with BoardUnderTest(station):
         assert log.read_text() == "on\n"
     assert log.read_text() == "on\noff\n"
-    with pytest.raises(DeviceError, match="the hardware map's script failed"):
+    with pytest.raises(DeviceError, match="a script of the hardware map failed"):
         BoardUnderTest(Station("host", pre_script="/bin/false"))
+
+
+def test_a_real_board_is_flashed_when_the_model_changes(
+    desk_board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flashed: list[tuple[Deployment, Tool | None]] = []
+
+    def put(deployment: Deployment, *, flash: bool, tool: Tool | None) -> Deployment:
+        flashed.append((deployment, tool))
+        return deployment
+
+    monkeypatch.setattr(hil, "put_on_board", put)
+    station = Station("host", serial=desk_board, runner="pyocd", post_flash_script="/bin/true")
+    with BoardUnderTest(station) as board:
+        first = board.deploy(DIGITS, tmp_path / "first")
+        second = board.deploy(DIGITS, tmp_path / "second", pipeline.PlanOptions(keep_input=True))
+        first.run(*first.default_inputs())
+        assert first.measure().counter is None
+        assert first.validate().bit_exact
+        assert flashed == [(first.deployment, Tool.PYOCD)]
+        # It still runs the first, as a board would whose flashing failed in silence.
+        with pytest.raises(DeviceError, match="runs another image"):
+            second.run(*second.default_inputs())
+        first.run(*first.default_inputs())
+        assert [d for d, _ in flashed] == [m.deployment for m in (first, second, first)]

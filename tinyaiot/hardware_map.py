@@ -8,9 +8,12 @@ written for Twister is read as it is. Of its fields these have an effect here:
     id                  names the station; by default the platform, numbered where it repeats
     serial, baud        the serial port, and its speed
     fixtures            what is attached to the board, for tests that need it
+    runner              what flashes it: openocd, pyocd, esp32 (esptool), platformio, uf2; with any
+                        other, what fits the board file
     pre_script          run before the board is used
+    post_flash_script   run each time it was flashed
     post_script         run after the board was used
-    script_param        pre_script_timeout, post_script_timeout (s); pre_script_arg, post_script_arg
+    script_param        arguments of the scripts, and their time limits (s)
     product, notes      for people
 
 The others are read and have no effect.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,9 @@ import numpy as np
 from tinyaiot import oracle, pipeline
 from tinyaiot.devices.link import Device
 from tinyaiot.devices.lock import held
+from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import DeviceError
+from tinyaiot.flash import put_on_board
 from tinyaiot.graph import Graph
 from tinyaiot.hardware_map import Station
 from tinyaiot.measure import Deployment, Measurement, Validation, measure, open_device, validate
@@ -28,6 +30,9 @@ from tinyaiot.pipeline import PlanOptions
 from tinyaiot.samples import as_inputs, default_inputs
 
 T = TypeVar("T")
+
+# Of a hardware map's runners those that tinyaiot drives; with the others it takes its default.
+_TOOLS = {"esp32": Tool.ESPTOOL, **{tool.value: tool for tool in Tool}}
 
 
 class BoardUnderTest:
@@ -38,17 +43,20 @@ class BoardUnderTest:
         board: its board file.
     """
 
-    def __init__(self, station: Station, wait_s: float = 0.0) -> None:
+    def __init__(self, station: Station, wait_s: float = 0.0, *, flash: bool = True) -> None:
         """Holds the board.
 
         Args:
             wait_s: how long to wait for another process to let it go.
+            flash: whether images are put onto it; else it has to run them already.
 
         Raises:
             DeviceError: another process holds it, or its script failed.
         """
         self.station = station
         self.board = station.board
+        self._flash = flash
+        self._used: Deployment | None = None  # last, and as it is on the board:
         self._on_board: Deployment | None = None
         self._device: Device | None = None
         self._connection = contextlib.ExitStack()
@@ -56,18 +64,11 @@ class BoardUnderTest:
         with contextlib.ExitStack() as stack:
             if station.serial is not None:
                 stack.enter_context(held(station.serial, wait_s))
-            parameters = station.script_param
-            if station.pre_script is not None:
-                _run_script(
-                    station.pre_script, parameters.pre_script_arg, parameters.pre_script_timeout
-                )
-            if station.post_script is not None:
-                stack.callback(
-                    _run_script,
-                    station.post_script,
-                    parameters.post_script_arg,
-                    parameters.post_script_timeout,
-                )
+            p = station.script_param
+            _run_script(station.pre_script, p.pre_script_arg, p.pre_script_timeout)
+            stack.callback(
+                _run_script, station.post_script, p.post_script_arg, p.post_script_timeout
+            )
             stack.callback(self.disconnect)
             self._stack = stack.pop_all()
 
@@ -100,13 +101,43 @@ class BoardUnderTest:
         deployment = pipeline.deploy(job, pipeline.Silent())
         return DeployedModel(self, replace(deployment, baud_rate=self.station.baud))
 
+    def ready(self, deployment: Deployment) -> Deployment:
+        """The deployment on the board, at its port; put there if another one is.
+
+        Raises:
+            DeviceError: it could not be flashed, or a script failed.
+        """
+        if self._on_board is None or self._used is not deployment:
+            self.forget()
+            self._used, self._on_board = deployment, self._put(deployment)
+        return self._on_board
+
+    def _put(self, deployment: Deployment) -> Deployment:
+        station = self.station
+        if station.is_emulated:
+            return put_on_board(deployment)
+        on_board = put_on_board(deployment, flash=self._flash, tool=_TOOLS.get(station.runner))
+        if self._flash:
+            p = station.script_param
+            _run_script(station.post_flash_script, p.post_flash_script_arg, p.post_flash_timeout)
+        return on_board
+
     def device(self, deployment: Deployment) -> Device:
         """The running board with that deployment's model; DeviceError where that fails."""
-        if self._device is None or self._on_board is not deployment:
-            self.disconnect()
-            self._device = self._connection.enter_context(open_device(deployment))
-            self._on_board = deployment
+        on_board = self.ready(deployment)
+        if self._device is None:
+            self._device = self._connection.enter_context(open_device(on_board))
         return self._device
+
+    def disconnect(self) -> None:
+        """Ends the connection, and an emulated board; the next use makes another."""
+        self._device = None
+        self._connection.close()
+
+    def forget(self) -> None:
+        """Ends the connection, and takes the board for one that runs who knows what."""
+        self.disconnect()
+        self._used = self._on_board = None
 
     def note(self, measurement: Measurement) -> None:
         """Keeps a measurement for who reports on the board."""
@@ -116,11 +147,6 @@ class BoardUnderTest:
         """The measurements since the last call."""
         taken, self._measurements = self._measurements, []
         return taken
-
-    def disconnect(self) -> None:
-        """Ends the connection, and an emulated board; the next use makes another."""
-        self._device = self._on_board = None
-        self._connection.close()
 
 
 class DeployedModel:
@@ -171,15 +197,15 @@ class DeployedModel:
 
     def measure(self, inputs: Sequence[AnyArray] | None = None) -> Measurement:
         """Counts and memory of one inference; see ``tinyaiot.measure.measure`` for errors."""
-        self.board.disconnect()
-        measurement = measure(self.deployment, self._given(inputs))
+        given = self._given(inputs)
+        measurement = self._alone(lambda on_board: measure(on_board, given))
         self.board.note(measurement)
         return measurement
 
     def validate(self, inputs: Sequence[AnyArray] | None = None) -> Validation:
         """Every layer against TFLM; see ``tinyaiot.measure.validate`` for errors."""
-        self.board.disconnect()
-        return validate(self.deployment, self._given(inputs))
+        given = self._given(inputs)
+        return self._alone(lambda on_board: validate(on_board, given))
 
     def classify(self, *inputs: AnyArray) -> int:
         """One inference; the index of the largest element of the first output."""
@@ -192,18 +218,32 @@ class DeployedModel:
         return as_inputs(inputs, self.graph)
 
     def _on_device(self, act: Callable[[Device], T]) -> T:
-        try:
+        with self._failing_afresh():
             return act(self.board.device(self.deployment))
+
+    def _alone(self, act: Callable[[Deployment], T]) -> T:
+        """``act`` on the deployment on its board, to which nobody is connected."""
+        with self._failing_afresh():
+            on_board = self.board.ready(self.deployment)
+            self.board.disconnect()
+            return act(on_board)
+
+    @contextlib.contextmanager
+    def _failing_afresh(self) -> Iterator[None]:
+        try:
+            yield
         except DeviceError:
             # What is left of it would disturb the next.
-            self.board.disconnect()
+            self.board.forget()
             raise
 
 
-def _run_script(script: str, arguments: Sequence[str], timeout_s: int) -> None:
+def _run_script(script: str | None, arguments: Sequence[str], timeout_s: int) -> None:
+    if script is None:
+        return
     try:
         subprocess.run([script, *arguments], check=True, timeout=timeout_s)
     except (OSError, subprocess.SubprocessError) as error:
         raise DeviceError(
-            f"the hardware map's script failed: {error}", "run it by hand, and mend it"
+            f"a script of the hardware map failed: {error}", "run it by hand, and mend it"
         ) from error

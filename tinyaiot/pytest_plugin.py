@@ -58,6 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how long to wait for a board that another process holds; default: 60 s",
     )
     group.addoption(
+        "--no-flash",
+        action="store_true",
+        help="the boards run the images already; others are refused",
+    )
+    group.addoption(
         "--hil-json", type=Path, metavar="FILE", help="write outcomes and measurements as JSON"
     )
     parser.addini("tinyaiot_model", "the model of the fixture `deployed_model`", type="paths")
@@ -188,7 +193,11 @@ def board(tinyaiot_station: Station, pytestconfig: pytest.Config) -> Iterator[Bo
     with contextlib.ExitStack() as stack:
         with _failing_plainly():
             board = stack.enter_context(
-                BoardUnderTest(tinyaiot_station, pytestconfig.getoption("board_timeout"))
+                BoardUnderTest(
+                    tinyaiot_station,
+                    pytestconfig.getoption("board_timeout"),
+                    flash=not pytestconfig.getoption("no_flash"),
+                )
             )
         pytestconfig.stash[_board] = board
         yield board
