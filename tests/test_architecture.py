@@ -23,8 +23,16 @@ LAYERS = (
     ("codegen",),
     ("build", "pio"),
     ("devices",),
-    ("classify", "measure", "flash", "documents", "pipeline", "hil", "fleet", "diff"),
-    ("report", "report_boards", "markdown", "fleet_report", "diff_report", "measurement_markdown"),
+    ("classify", "measure", "flash", "mlperf", "documents", "pipeline", "hil", "fleet", "diff"),
+    (
+        "report",
+        "report_boards",
+        "markdown",
+        "fleet_report",
+        "diff_report",
+        "measurement_markdown",
+        "report_mlperf",
+    ),
     ("commands", "api"),
     ("cli", "__main__", "hil_results", "pytest_plugin"),
 )

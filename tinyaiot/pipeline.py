@@ -81,6 +81,7 @@ class Job:
         work: the folder in which every stage is written; see :func:`deploy`.
         port: of the board's serial link; None where the board is emulated or the host.
         builder: of the firmware; None for the board's own.
+        defines: further C macros of the harness.
     """
 
     model: Path
@@ -89,6 +90,7 @@ class Job:
     port: str | None = None
     options: PlanOptions = PlanOptions()
     builder: Builder | None = None
+    defines: tuple[str, ...] = ()
 
 
 MEASUREMENT = "measurement.json"
@@ -134,7 +136,7 @@ def deploy(job: Job, listener: Listener, model: Model | None = None) -> Deployme
     write_json(job.work / "plan.json", plan_document(plan))
 
     project = job.work / "project"
-    generate([model], [plan], job.board).write(project)
+    generate([model], [plan], job.board, defines=job.defines).write(project)
     with listener.step("building the firmware", "built"):
         image = build(project, job.board, job.builder)
     listener.built(image)
@@ -188,17 +190,19 @@ def generate(
     plans: Sequence[Plan],
     board: Board,
     expected: Mapping[str, int] | None = None,
+    defines: Sequence[str] = (),
 ) -> Sources:
     """Graphs and Plans → Sources of one firmware; raises UsageError for equal names.
 
     Args:
         expected: by name of a model in C, what `pio test` compares with; see ``selftest``.
+        defines: further C macros for the harness.
     """
     sources = [
         model_sources(model.graph, plan, board.processor, model.name)
         for model, plan in zip(models, plans, strict=True)
     ]
-    return generate_project(sources, board, expected=expected)
+    return generate_project(sources, board, defines, expected=expected)
 
 
 def board_of(project: Path) -> Board:

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The commands of MLPerf Tiny's runner, performance mode.
+ * The commands of MLPerf Tiny's runner.
+ *
+ * TA_ENERGY: energy mode, in which a timestamp is an edge on a pin and no line.
+ * TA_MLPERF_AD01: the input is MLPerf's window of float32, the result one mean squared error.
+ * TA_DB_FLIP: bits of every byte that 'db' loads are flipped: 0x80 feeds an int8 model from a
+ * runner that sends unsigned pixels, as MLPerf's ic01 and vww01 do.
  */
 #include "ta_harness.h"
+#include "ta_mlperf_ad01.h"
 #include "ta_port.h"
 #include "ta_session.h"
 #include "ta_text.h"
 
-/* Flips bits of every byte that 'db' loads: 0x80 feeds an int8 model from a runner that
- * sends unsigned pixels, as MLPerf's ic01 and vww01 do. */
 #ifndef TA_DB_FLIP
 #define TA_DB_FLIP 0x00u
 #endif
@@ -21,12 +25,20 @@ static char printable(char c)
 
 static void timestamp(void)
 {
+#ifdef TA_ENERGY
+    ta_port_pulse();
+#else
     ta_put_number("m-lap-us-", ta_port_microseconds(), "\r\n");
+#endif
 }
 
 void ta_mlperf_banner(void)
 {
+#ifdef TA_ENERGY
+    ta_put_line("m-timestamp-mode-energy");
+#else
     ta_put_line("m-timestamp-mode-performance");
+#endif
     timestamp();
     ta_put_line("m-init-done");
 }
@@ -36,6 +48,37 @@ static void help(void)
     ta_put_line("name% timestamp% profile% help% results%");
     ta_put_line("db load N% db HH..% db print% infer [N=1] [W=10]%");
 }
+
+/* Where 'db' writes: the model's inputs, or the window that they are made from. */
+#ifdef TA_MLPERF_AD01
+
+static uint32_t db_size(const ta_session *session)
+{
+    (void)session;
+    return TA_AD01_BYTES;
+}
+
+static uint8_t *db_byte(const ta_session *session, uint32_t position)
+{
+    (void)session;
+    return ta_ad01_byte(position);
+}
+
+#else
+
+static uint32_t db_size(const ta_session *session)
+{
+    return ta_session_input_bytes(session);
+}
+
+static uint8_t *db_byte(const ta_session *session, uint32_t position)
+{
+    return (uint8_t *)ta_session_input(session, position);
+}
+
+#endif
+
+#ifndef TA_MLPERF_AD01
 
 static float output_value(const ta_port_tensor *tensor, int32_t k)
 {
@@ -63,12 +106,19 @@ static int32_t element_bytes(ta_dtype dtype)
     return dtype == TA_FLOAT32 || dtype == TA_INT32 ? 4 : 1;
 }
 
+#endif
+
 static void results(const ta_session *session)
 {
     if (!session->output_ready) {
         ta_put_error("No results: infer first");
         return;
     }
+#ifdef TA_MLPERF_AD01
+    ta_put_text("m-results-[");
+    ta_put_real(ta_ad01_error(session->model));
+    ta_put_line("]");
+#else
     const char *separator = "m-results-[";
     for (int32_t j = 0; j < session->model->output_count; ++j) {
         const ta_port_tensor *output = &session->model->outputs[j];
@@ -80,6 +130,7 @@ static void results(const ta_session *session)
         }
     }
     ta_put_line("]");
+#endif
 }
 
 static void db_load(ta_session *session, const char *size)
@@ -93,7 +144,7 @@ static void db_load(ta_session *session, const char *size)
         ta_put_error("Command 'db load' must be >0 bytes");
         return;
     }
-    const uint32_t most = ta_session_input_bytes(session);
+    const uint32_t most = db_size(session);
     if (bytes > most) {
         ta_put_number("Supplied buffer size ", bytes, "");
         ta_put_number(" exceeds maximum of ", most, "\r\n");
@@ -128,11 +179,14 @@ static void db_bytes(ta_session *session, const char *digits)
             ta_put_line("']");
             return;
         }
-        int8_t *byte = ta_session_input(session, session->load_position++);
-        *byte = (int8_t)(uint8_t)(((uint32_t)high * 16u + (uint32_t)low) ^ TA_DB_FLIP);
+        uint8_t *byte = db_byte(session, session->load_position++);
+        *byte = (uint8_t)(((uint32_t)high * 16u + (uint32_t)low) ^ TA_DB_FLIP);
         if (session->load_position == session->load_bytes) {
             /* A shorter load leaves the rest of the input undefined: infer refuses it. */
-            session->input_ready = session->load_bytes == ta_session_input_bytes(session);
+            session->input_ready = session->load_bytes == db_size(session);
+#ifdef TA_MLPERF_AD01
+            ta_ad01_quantize(session->model);
+#endif
             ta_put_line("m-load-done");
             return;
         }
@@ -144,7 +198,7 @@ static void db_print(const ta_session *session)
     for (uint32_t k = 0; k < session->load_bytes; ++k) {
         const bool last = k % 8u == 7u || k + 1u == session->load_bytes;
         ta_put_text(k % 8u == 0u ? "m-buffer-" : "");
-        ta_put_hex((uint8_t)((uint8_t)*ta_session_input(session, k) ^ TA_DB_FLIP));
+        ta_put_hex((uint8_t)(*db_byte(session, k) ^ TA_DB_FLIP));
         ta_put_text(last ? "\r\n" : "-");
     }
 }

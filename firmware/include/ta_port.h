@@ -10,6 +10,11 @@
 
 #define TA_STACK_PAINT 0xA5A5A5A5u
 
+/* Of the serial link. */
+#ifndef TA_BAUD
+#define TA_BAUD 115200u
+#endif
+
 /* Sets up clock, serial link and counter; called once, first. */
 void ta_port_start(void);
 
@@ -24,6 +29,10 @@ uint32_t ta_port_counter(void);
 
 /* Free-running microseconds, wraps at 2^32; always 0 where there is no clock. */
 uint32_t ta_port_microseconds(void);
+
+/* A falling edge on a pin, low for 1 us or more, which a power meter watches. Called only by
+ * images built with TA_ENERGY; a port without it refuses to compile with that. */
+void ta_port_pulse(void);
 
 /* Restarts the board; returns only where that is impossible. */
 void ta_port_reset(void);

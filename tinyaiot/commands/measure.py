@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -28,13 +29,15 @@ from tinyaiot.commands.options import (
     work_option,
 )
 from tinyaiot.documents import measurement_document
-from tinyaiot.errors import OutputsDifferError
+from tinyaiot.errors import OutputsDifferError, UsageError
 from tinyaiot.files import write_json
 from tinyaiot.markdown import write_markdown
 from tinyaiot.measure import Deployment, Repetition, open_device
 from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.measurement_markdown import measurement_markdown
+from tinyaiot.mlperf import BENCHMARKS, Firmware, Mode, prepared
 from tinyaiot.report import Report
+from tinyaiot.report_mlperf import report_mlperf
 from tinyaiot.samples import Samples, load_samples
 
 
@@ -57,6 +60,12 @@ from tinyaiot.samples import Samples, load_samples
     "--warmups", type=click.IntRange(0), default=0, metavar="N", help="Run N times before."
 )
 @builder_option
+@click.option(
+    "--mlperf",
+    type=click.Choice(list(BENCHMARKS)),
+    help="Firmware for MLPerf Tiny's runner, measured the same way.",
+)
+@click.option("--mlperf-energy", is_flag=True, help="That firmware in the runner's energy mode.")
 @json_option
 @markdown_option
 @verbosity
@@ -73,6 +82,8 @@ def measure(
     runs: int | None,
     warmups: int,
     builder: Builder | None,
+    mlperf: str | None,
+    mlperf_energy: bool,
     json_file: Path | None,
     markdown_file: Path | None,
     quiet: bool,
@@ -92,12 +103,20 @@ def measure(
     report = Report(quiet, verbose)
     job = job_of(model, board, work, port, options, builder)
     read = pipeline.read_model(job)
+    firmware = _mlperf_firmware(mlperf, mlperf_energy)
+    if firmware is not None:
+        job, read = firmware.job(job), prepared(read, firmware.benchmark)
     inputs = inputs_of(read.graph, input_file)
     loaded = None if samples is None else load_samples(samples, read.graph)
-    deployment = flashed(report, pipeline.deploy(job, report, read), no_flash, tool)
+    deployment = pipeline.deploy(job, report, read)
+    if firmware is not None:
+        deployment = replace(deployment, baud_rate=firmware.baud_rate)
+    deployment = flashed(report, deployment, no_flash, tool)
     with report.step(f"running on {board}", "ran"):
         measurement = measure_deployment(deployment, inputs, Repetition(runs, warmups))
     report.measurement(measurement, deployment)
+    if firmware is not None:
+        report_mlperf(report, firmware, deployment)
     classification = None if loaded is None else _classify(report, deployment, loaded)
     document = measurement_document(measurement, deployment.image, classification)
     write_json(job.work / pipeline.MEASUREMENT, document)
@@ -105,6 +124,14 @@ def measure(
         write_json(json_file, document)
     if markdown_file is not None:
         write_markdown(markdown_file, measurement_markdown(document))
+
+
+def _mlperf_firmware(name: str | None, energy: bool) -> Firmware | None:
+    if name is None:
+        if energy:
+            raise UsageError("--mlperf-energy is a mode of --mlperf", "name a benchmark: --mlperf")
+        return None
+    return Firmware(BENCHMARKS[name], Mode.ENERGY if energy else Mode.PERFORMANCE)
 
 
 def _classify(report: Report, deployment: Deployment, samples: Samples) -> Classification:

@@ -3,7 +3,8 @@
  * Any board with an Arduino core: its first serial port, and its clock. Setup, loop, clocks and
  * memory are the core's; its interrupts go on during an inference and count in what is measured.
  *
- * TA_MAIN: the harness's main, which Arduino's own would clash with.
+ * TA_MAIN: the harness's main, which Arduino's own would clash with. TA_ENERGY_PIN: of the edges
+ * that a power meter watches, with TA_ENERGY.
  */
 #include <Arduino.h>
 
@@ -21,8 +22,6 @@ extern "C" {
 #include <avr/wdt.h>
 #endif
 
-static const uint32_t BAUD = 115200;
-
 /* What is written byte by byte leaves in pieces: on native USB each write is a packet. */
 static uint8_t output[64];
 static size_t output_count = 0;
@@ -37,11 +36,24 @@ static void flush_output()
 
 extern "C" void ta_port_start(void)
 {
-    Serial.begin(BAUD);
+    Serial.begin(TA_BAUD);
+#ifdef TA_ENERGY
+    pinMode(TA_ENERGY_PIN, OUTPUT);
+    digitalWrite(TA_ENERGY_PIN, HIGH);
+#endif
 #if defined(__arm__)
     ta_cycles_start();
 #endif
 }
+
+#ifdef TA_ENERGY
+extern "C" void ta_port_pulse(void)
+{
+    digitalWrite(TA_ENERGY_PIN, LOW);
+    delayMicroseconds(2);
+    digitalWrite(TA_ENERGY_PIN, HIGH);
+}
+#endif
 
 extern "C" uint8_t ta_port_read(void)
 {

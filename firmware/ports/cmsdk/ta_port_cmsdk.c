@@ -9,7 +9,6 @@
 #include "ta_port.h"
 #include "ta_stopwatch.h"
 
-#define BAUD 115200u
 #define REGISTER(base, offset) (*(volatile uint32_t *)((base) + (offset)))
 
 #define UART_DATA REGISTER(TA_UART, 0x00u)
@@ -58,7 +57,7 @@ static uint32_t timer_ticks(void)
 
 void ta_port_start(void)
 {
-    UART_BAUD_DIVIDER = TA_CLOCK_HZ / BAUD;
+    UART_BAUD_DIVIDER = TA_CLOCK_HZ / TA_BAUD;
     UART_CONTROL = CONTROL_TX_AND_RX;
     /* QEMU looks for received bytes again when DATA is read, but not when CONTROL is written. */
     (void)UART_DATA;

@@ -25,7 +25,8 @@
 #define UART_TXD REGISTER(0x4000251Cu)
 #define UART_BAUDRATE REGISTER(0x40002524u)
 #define UART_ENABLED 4u
-#define UART_115200_BAUD 0x01D7E000u
+/* Baud rate / 16 MHz in units of 2^-32, rounded to the 20 bits that there are. */
+#define UART_BAUD_VALUE ((uint32_t)((((uint64_t)TA_BAUD << 32) / 16000000u + 0x800u) & 0xFFFFF000u))
 
 #define TIMER_TASK_START REGISTER(0x40008000u)
 #define TIMER_TASK_CAPTURE REGISTER(0x40008040u)
@@ -56,7 +57,7 @@ static void start_uart(void)
     /* Pins are chosen while the UART is off; QEMU's takes registers only while it is on. */
     UART_PIN_TX = TA_TX_PIN;
     UART_PIN_RX = TA_RX_PIN;
-    UART_BAUDRATE = UART_115200_BAUD;
+    UART_BAUDRATE = UART_BAUD_VALUE;
     UART_ENABLE = UART_ENABLED;
     UART_EVENT_RX_READY = 0;
     UART_EVENT_TX_READY = 0;

@@ -9,7 +9,6 @@
 #include "ta_port.h"
 #include "ta_stopwatch.h"
 
-#define BAUD 115200u
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
 #define SYSCTL_RAW_INTERRUPTS REGISTER(0x400FE050u)
@@ -59,7 +58,7 @@ static void start_clock(void)
 static void start_uart(void)
 {
     /* Clock / 16 / baud, in 64ths, rounded. */
-    const uint32_t divider = (TA_CLOCK_HZ * 8u / BAUD + 1u) / 2u;
+    const uint32_t divider = (TA_CLOCK_HZ * 8u / TA_BAUD + 1u) / 2u;
     SYSCTL_RCGC1 |= 1u;
     SYSCTL_RCGC2 |= 1u;
     /* Three cycles pass before the clocks are there. */

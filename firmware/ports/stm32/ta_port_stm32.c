@@ -9,7 +9,6 @@
 #include "ta_stm32.h"
 #include "ta_stopwatch.h"
 
-#define BAUD 115200u
 #define USART_STATUS TA_STM32_REGISTER(TA_STM32_USART1 + 0x00u)
 #define USART_DATA TA_STM32_REGISTER(TA_STM32_USART1 + 0x04u)
 #define USART_BAUD_DIVIDER TA_STM32_REGISTER(TA_STM32_USART1 + 0x08u)
@@ -24,7 +23,7 @@ void ta_port_start(void)
 {
     const ta_stm32_clocks clocks = ta_stm32_start();
     core_mhz = clocks.core_hz / 1000000u;
-    USART_BAUD_DIVIDER = (clocks.usart_hz + BAUD / 2u) / BAUD;
+    USART_BAUD_DIVIDER = (clocks.usart_hz + TA_BAUD / 2u) / TA_BAUD;
     USART_CONTROL = CONTROL_USART_TX_RX;
     ta_cycles_start();
 }
