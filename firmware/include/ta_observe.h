@@ -66,13 +66,31 @@ struct ta_observer {
                      int32_t row_bytes);
 };
 
-#define TA_ROWS_DONE(observer, layer, output, rows, row_bytes, y_start, y_stop)  \
+/* What a layer completes. */
+typedef struct ta_completion {
+    const ta_sink *rows;
+    int32_t row_bytes;
+    int16_t layer;
+    int16_t output;
+} ta_completion;
+
+/* Tells the observer, if any, that rows [y_start, y_stop) are complete. Out of line: generated code
+ * calls it for every layer. */
+__attribute__((noinline, unused)) static void ta_rows_done(const ta_observer *observer,
+                                                           const ta_completion *done,
+                                                           int32_t y_start, int32_t y_stop)
+{
+    if (observer != NULL && observer->rows_done != NULL) {
+        observer->rows_done(observer, done->layer, done->output, done->rows, done->row_bytes,
+                            y_start, y_stop);
+    }
+}
+
+/* The same outside all counts. */
+#define TA_ROWS_DONE(observer, done, y_start, y_stop)                            \
     do {                                                                         \
         TA_PAUSE();                                                              \
-        if ((observer) != NULL && (observer)->rows_done != NULL) {               \
-            (observer)->rows_done(observer, layer, output, rows, row_bytes,      \
-                                  y_start, y_stop);                              \
-        }                                                                        \
+        ta_rows_done(observer, done, y_start, y_stop);                           \
         TA_RESUME();                                                             \
     } while (0)
 

@@ -30,17 +30,19 @@ static void toy_run(const ta_observer *observer)
 {
     const ta_sink middle_rows = {middle, ROW_BYTES, ROWS, ROWS};
     const ta_sink out_rows = {out, ROW_BYTES, ROWS, ROWS};
+    const ta_completion middle_done = {&middle_rows, ROW_BYTES, 0, 0};
+    const ta_completion out_done = {&out_rows, ROW_BYTES, 1, 0};
     for (int32_t y = 0; y < ROWS; ++y) {
         TA_LAYER(0);
         for (int32_t k = y * ROW_BYTES; k < (y + 1) * ROW_BYTES; ++k) {
             middle[k] = (int8_t)(uint8_t)(in[k] + 1);
         }
-        TA_ROWS_DONE(observer, 0, 0, &middle_rows, ROW_BYTES, y, y + 1);
+        TA_ROWS_DONE(observer, &middle_done, y, y + 1);
         TA_LAYER(1);
         for (int32_t k = y * ROW_BYTES; k < (y + 1) * ROW_BYTES; ++k) {
             out[k] = (int8_t)(uint8_t)(middle[k] * 3);
         }
-        TA_ROWS_DONE(observer, 1, 0, &out_rows, ROW_BYTES, y, y + 1);
+        TA_ROWS_DONE(observer, &out_done, y, y + 1);
     }
     put_ends(out[0]);
 }
@@ -48,11 +50,12 @@ static void toy_run(const ta_observer *observer)
 static void eater_run(const ta_observer *observer)
 {
     const ta_sink rows = {in, ROW_BYTES, ROWS, ROWS};
+    const ta_completion done = {&rows, ROW_BYTES, 0, 0};
     TA_LAYER(0);
     for (int32_t k = 0; k < BYTES; ++k) {
         in[k] = (int8_t)~in[k];
     }
-    TA_ROWS_DONE(observer, 0, 0, &rows, ROW_BYTES, 0, ROWS);
+    TA_ROWS_DONE(observer, &done, 0, ROWS);
     put_ends(in[0]);
 }
 
@@ -61,6 +64,7 @@ static void fed_run(const ta_observer *observer)
     const ta_sink row = {in, ROW_BYTES, 1, ROWS};
     const ta_sink second = {in + ROW_BYTES, 2, 1, 1};
     const ta_sink out_rows = {out, ROW_BYTES, ROWS, ROWS};
+    const ta_completion out_done = {&out_rows, ROW_BYTES, 0, 0};
     ta_read_rows(observer, 1, &second, 2, 0, 1);
     for (int32_t y = 0; y < ROWS; ++y) {
         ta_read_rows(observer, 0, &row, ROW_BYTES, y, y + 1);
@@ -68,7 +72,7 @@ static void fed_run(const ta_observer *observer)
         for (int32_t k = 0; k < ROW_BYTES; ++k) {
             out[y * ROW_BYTES + k] = (int8_t)(uint8_t)(in[k] + in[ROW_BYTES]);
         }
-        TA_ROWS_DONE(observer, 0, 0, &out_rows, ROW_BYTES, y, y + 1);
+        TA_ROWS_DONE(observer, &out_done, y, y + 1);
     }
     put_ends(out[0]);
 }

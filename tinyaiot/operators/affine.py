@@ -56,18 +56,22 @@ class _Bounds:
 
 
 @functools.lru_cache(maxsize=64)
-def affine_form(outputs: bytes, a_slope: float, b_slope: float) -> Affine | None:
+def affine_form(
+    outputs: bytes, a_slope: float, b_slope: float, shift: int | None = None
+) -> Affine | None:
     """The form that makes ``outputs``, or None where the search finds none.
 
     Args:
         outputs: int8 [256, 256], by a and b from −128 on.
         a_slope, b_slope: what a unit of an operand is worth in units of the output.
+        shift: the right shift, where it is given.
     """
     table = np.frombuffer(outputs, np.int8).reshape(256, 256).astype(np.int64)
     reach = 255 * (abs(a_slope) + abs(b_slope)) + 256
     most = math.floor(31 - math.log2(reach))
-    for right_shift in range(most, most - _SHIFTS_TRIED, -1):
-        if right_shift > 0:
+    tried = range(most, most - _SHIFTS_TRIED, -1) if shift is None else (shift,)
+    for right_shift in tried:
+        if 0 < right_shift <= most:
             form = _search(table, a_slope, b_slope, right_shift)
             if form is not None and _is_exact(form, table):
                 return form

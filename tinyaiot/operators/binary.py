@@ -11,6 +11,7 @@ from tflite.AddOptions import AddOptions
 from tflite.MulOptions import MulOptions
 from tflite.SubOptions import SubOptions
 
+from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref, Value
 from tinyaiot.fixed_point import IntArray, Multiplier, requantize
 from tinyaiot.graph import DType, Node, Tensor
@@ -144,21 +145,42 @@ def _kernel(function: str) -> tuple[Kernel, ...]:
     return (Kernel(function, f"binary/{function}.c"),)
 
 
-_AFFINE_KERNEL = Kernel(
-    "ta_add_s8_affine_c",
-    "binary/ta_add_s8_affine_c.c",
-    applies=lambda node, core: _affine_form(node) is not None,
-)
+_AFFINE_KERNELS: dict[str, int | None] = {
+    "ta_add_s8_affine_dsp": 20,
+    "ta_add_s8_affine_c": None,
+}
 
 
-def _affine_form(node: Node) -> Affine | None:
+def _is_affine_for_dsp(node: Node, core: Core) -> bool:
+    shift = _AFFINE_KERNELS["ta_add_s8_affine_dsp"]
+    return "dsp" in core.features and _affine_form(node, shift) is not None
+
+
+def _is_affine(node: Node, core: Core) -> bool:
+    return _affine_form(node) is not None
+
+
+def _affine_kernels(reference: str) -> tuple[Kernel, ...]:
+    return (
+        Kernel(
+            "ta_add_s8_affine_dsp",
+            "binary/ta_add_s8_affine_dsp.c",
+            applies=_is_affine_for_dsp,
+        ),
+        Kernel("ta_add_s8_affine_c", "binary/ta_add_s8_affine_c.c", applies=_is_affine),
+        *_kernel(reference),
+    )
+
+
+def _affine_form(node: Node, shift: int | None = None) -> Affine | None:
     """The affine form of an ADD or SUB whose outputs are clamped to no less than int8."""
     if clamp_range(node.attributes.activation, node.output) != (-128, 127):
         return None
     every = np.arange(-128, 128).astype(np.int8)
     (outputs,) = _binary(node).evaluate(node, [every[:, None], every[None, :]])
     a, b, output = node.input(0).scale, node.input(1).scale, node.output.scale
-    return affine_form(outputs.tobytes(), a / output, (-b if node.op == "SUB" else b) / output)
+    b = -b if node.op == "SUB" else b
+    return affine_form(outputs.tobytes(), a / output, b / output, shift)
 
 
 class Add(Binary):
@@ -166,7 +188,7 @@ class Add(Binary):
 
     name = "ADD"
     rules = (operands_are_int8, shapes_broadcast, activation_clamps, sum_is_scaled_down)
-    kernels = (_AFFINE_KERNEL, *_kernel("ta_add_s8_c"))
+    kernels = _affine_kernels("ta_add_s8_c")
 
     def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> BinaryAttributes:
         return _fused_activation(AddOptions(), options)
@@ -186,9 +208,11 @@ class Add(Binary):
         return _rescaled(total, rescaling.output, node.output)
 
     def constants(self, node: Node, kernel: Kernel) -> tuple[Value, Value, Value]:
-        form = _affine_form(node)
-        if kernel is not _AFFINE_KERNEL or form is None:
+        if kernel.function not in _AFFINE_KERNELS:
             return super().constants(node, kernel)
+        form = _affine_form(node, _AFFINE_KERNELS[kernel.function])
+        if form is None:
+            raise ValueError(f"node {node.index} has no affine form")
         return (
             {"mantissa": form.a_weight, "right_shift": 0},
             {"mantissa": form.b_weight, "right_shift": 0},
@@ -200,7 +224,7 @@ class Sub(Add):
     """TFLM's reference_ops::Sub: as ADD, but its multipliers come from float32 divisions."""
 
     name = "SUB"
-    kernels = (_AFFINE_KERNEL, *_kernel("ta_sub_s8_c"))
+    kernels = _affine_kernels("ta_sub_s8_c")
 
     def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> BinaryAttributes:
         return _fused_activation(SubOptions(), options)

@@ -13,7 +13,6 @@ from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
-    row_pixels,
     tensors_have_four_axes,
 )
 from tinyaiot.operators.linear import Linear, LinearKernel, as_stored
@@ -55,14 +54,6 @@ def _is_1x1_for_helium(node: Node, core: Core) -> bool:
     return _is_1x1(node, core) and linear_mve.has_helium(node, core)
 
 
-def _stretch(node: Node) -> int:
-    return linear_dsp.stretch(_taps(node), row_pixels(node))
-
-
-def _stretch_bytes(node: Node, core: Core) -> int:
-    return linear_dsp.scratch_bytes(_taps(node), _stretch(node))
-
-
 class Conv2D(Convolution):
     """TFLM's reference_integer_ops::ConvPerChannel."""
 
@@ -89,10 +80,10 @@ class Conv2D(Convolution):
             "ta_conv_2d_s8_dsp",
             "conv_2d/ta_conv_2d_s8_dsp.c",
             applies=_takes_pairs,
-            scratch_bytes=_stretch_bytes,
+            scratch_bytes=linear_dsp.group_bytes,
             shared=linear_dsp.SHARED_SOURCES,
             layout=linear_dsp.pairs,
-            stretch=_stretch,
+            stretch=linear_dsp.group,
             tier=TUNED,
         ),
         LinearKernel(

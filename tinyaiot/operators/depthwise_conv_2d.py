@@ -9,7 +9,7 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_dsp, linear_mve
+from tinyaiot.operators import depthwise_dsp, linear_c, linear_dsp, linear_mve
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
 from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.convolution import (
@@ -30,9 +30,6 @@ _MVE_CHANNELS = 16
 _MVE_MAX_WORDS = 64
 _MVE_MAX_COLUMNS = 64
 _FOUR = 4
-_MAX_COLUMNS = 32
-_FLOOR_SHIFT = 8
-_TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
 
 
 def channels_form_multiples(node: Node) -> bool:
@@ -65,45 +62,9 @@ def _tap_pointers_bytes(node: Node, core: Core) -> int:
     return kernel_h * kernel_w * core.pointer_bytes
 
 
-def _is_3x3_of_floors(node: Node, core: Core) -> bool:
-    return (
-        "dsp" in core.features
-        and _has_multiplier_1(node, core)
-        and node.output.channels >= _FOUR
-        and node.input(1).shape[1:3] == (3, 3)
-        and node.attributes.dilation_w == 1
-        and linear_dsp.accumulators_are_short(settled_linear(node))
-        and linear_dsp.floors_of(node, _FLOOR_SHIFT) is not None
-    )
-
-
-def _columns(node: Node, outputs: int) -> int:
-    """Input columns that some outputs side by side need."""
-    return (outputs - 1) * int(node.attributes.stride_w) + 3
-
-
-def _strip_bytes(node: Node, core: Core) -> int:
-    return _FOUR * 8 * _columns(node, _stretch(node))
-
-
-def _stretch(node: Node) -> int:
-    """As few stretches as columns allow, evenly filled."""
-    width = node.output.width
-    most = (_MAX_COLUMNS - 3) // int(node.attributes.stride_w) + 1
-    return -(-width // -(-width // most))
-
-
-def _by_channel(node: Node) -> Constants:
-    """Weights by channel, as ``ta_depthwise_conv_2d_s8_3x3_dsp`` reads them, and floors."""
-    linear, floors = settled_linear(node), linear_dsp.floors_of(node, _FLOOR_SHIFT)
-    if floors is None:
-        raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
-    return Constants(
-        weights=np.ascontiguousarray(linear.filters[:, _TAP_ORDER]),
-        bias=floors.biases(linear),
-        requant=floors.packed,
-        floors=True,
-    )
+def _is_conv_for_dsp(node: Node, core: Core) -> bool:
+    """One input channel: each output channel is a filter of a convolution."""
+    return node.input(0).channels == 1 and linear_dsp.takes_pairs(node, core)
 
 
 def _takes_words(node: Node, core: Core) -> bool:
@@ -187,13 +148,31 @@ class DepthwiseConv2D(Convolution):
             tier=TUNED,
         ),
         LinearKernel(
+            "ta_conv_2d_s8_dsp",
+            "conv_2d/ta_conv_2d_s8_dsp.c",
+            applies=_is_conv_for_dsp,
+            scratch_bytes=linear_dsp.group_bytes,
+            shared=linear_dsp.SHARED_SOURCES,
+            layout=linear_dsp.pairs,
+            stretch=linear_dsp.group,
+            tier=TUNED,
+        ),
+        LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
-            applies=_is_3x3_of_floors,
-            scratch_bytes=_strip_bytes,
+            applies=depthwise_dsp.takes_strips,
+            scratch_bytes=depthwise_dsp.strip_bytes,
             shared=("dsp/ta_dsp_requant.c",),
-            layout=_by_channel,
-            stretch=_stretch,
+            layout=depthwise_dsp.by_channel,
+            stretch=depthwise_dsp.stretch,
+            tier=TUNED,
+        ),
+        LinearKernel(
+            "ta_depthwise_conv_2d_s8_m1_dsp",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_dsp.c",
+            applies=depthwise_dsp.takes_taps,
+            shared=("dsp/ta_dsp_requant.c",),
+            layout=depthwise_dsp.by_fours,
             tier=TUNED,
         ),
         columns_kernel(

@@ -50,8 +50,8 @@ def batches_are_whole_rows(node: Node) -> bool:
 
 def _batch_bytes(node: Node, core: Core) -> int:
     depth = node.input(1).shape[1]
-    in_words = min(depth, node.input(0).row_bytes) % 4 == 0
-    return linear_dsp.scratch_bytes(depth, 1, with_bytes=not in_words)
+    as_bytes = min(depth, node.input(0).row_bytes) % 4 != 0
+    return linear_dsp.scratch_bytes(depth, 1, as_bytes)
 
 
 def _pieces_bytes(node: Node, core: Core) -> int:

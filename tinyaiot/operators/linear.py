@@ -134,15 +134,14 @@ class Constants:
     """The constants of a node as a kernel reads them.
 
     Attributes:
-        alignment: of the weights, in bytes; 0 for that of their elements.
-        bias: int32 [channels].
+        bias: int32 [channels]; None where it lies among the weights.
+        requant: None where it lies among the weights.
         floors: whether biases and words are those of floors.
     """
 
     weights: AnyArray
-    bias: npt.NDArray[np.int32]
-    requant: PackedRequant
-    alignment: int = 0
+    bias: npt.NDArray[np.int32] | None = None
+    requant: PackedRequant | None = None
     floors: bool = False
 
 
@@ -188,33 +187,41 @@ def lower_linear(node: Node, prefix: str, kernel: Kernel) -> LoweredLinear:
     """Fields ``weights``, ``bias`` and ``requant``, as ``kernel`` reads them."""
     constants = kernel.layout(node) if isinstance(kernel, LinearKernel) else as_stored(node)
     linear, packed = settled_linear(node), constants.requant
-    weights, name = constants.weights, f"{prefix}_weights"
-    arrays = [
-        Array(name, weights, Role.WEIGHTS, constants.alignment),
-        Array(f"{prefix}_bias", constants.bias, Role.BIAS),
-        Array(f"{prefix}_requant", packed.words, Role.REQUANT),
-    ]
-    right_shifts = Ref("NULL")
-    if packed.right_shifts is not None:
-        arrays.append(Array(f"{prefix}_shifts", packed.right_shifts, Role.REQUANT))
-        right_shifts = Ref(arrays[-1].name)
+    arrays = [Array(f"{prefix}_weights", constants.weights, Role.WEIGHTS)]
+    bias = words = right_shifts = Ref("NULL")
+    if constants.bias is not None:
+        bias = _refer(arrays, Array(f"{prefix}_bias", constants.bias, Role.BIAS))
+    if packed is not None:
+        words = _refer(arrays, Array(f"{prefix}_requant", packed.words, Role.REQUANT))
+    if packed is not None and packed.right_shifts is not None:
+        array = Array(f"{prefix}_shifts", packed.right_shifts, Role.REQUANT)
+        right_shifts = _refer(arrays, array)
     return LoweredLinear(
         arrays=tuple(arrays),
         fields={
-            "weights": Ref(name if weights.dtype == np.int8 else f"(const int8_t *){name}"),
-            "bias": Ref(arrays[1].name),
+            "weights": _as_bytes(arrays[0]),
+            "bias": bias,
             "requant": {
-                "words": Ref(arrays[2].name),
+                "words": words,
                 "right_shifts": right_shifts,
-                "per_channel": int(len(packed.words) > 1),
+                "per_channel": int(packed is not None and len(packed.words) > 1),
                 "floors": int(constants.floors),
-                "right_shift": packed.right_shift,
+                "right_shift": 0 if packed is None else packed.right_shift,
                 "zero_point": linear.out_zero_point,
                 "lowest": linear.lowest,
                 "highest": linear.highest,
             },
         },
     )
+
+
+def _refer(arrays: list[Array], array: Array) -> Ref:
+    arrays.append(array)
+    return Ref(array.name)
+
+
+def _as_bytes(array: Array) -> Ref:
+    return Ref(array.name if array.data.dtype == np.int8 else f"(const int8_t *){array.name}")
 
 
 def weights_are_constant_int8(node: Node) -> bool:

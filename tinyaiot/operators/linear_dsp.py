@@ -15,6 +15,7 @@ from tinyaiot import requant
 from tinyaiot.cores import Core
 from tinyaiot.fixed_point import INT32_MAX, IntArray, Multiplier
 from tinyaiot.graph import Node
+from tinyaiot.operators.convolution import row_pixels
 from tinyaiot.operators.linear import Constants, Linear, settled_linear
 
 SHARED_SOURCES = ("dsp/ta_dsp_requant.c", "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
@@ -30,7 +31,7 @@ _SLOPE_STEPS = sorted(
 )
 _FLOOR_SHIFT = 11
 _GROUP = 3
-_STRETCH_BYTES = 1024
+_Words = npt.NDArray[np.uint32]
 
 
 def takes_pairs(node: Node, core: Core) -> bool:
@@ -42,7 +43,15 @@ def takes_pairs(node: Node, core: Core) -> bool:
         len(linear.filters) > 1
         and bool((_joined(linear) >= -(1 << 15)).all())
         and accumulators_are_short(linear)
-        and all(-m.shift in _RIGHT_SHIFTS for m in packed_multipliers(linear))
+        and requantizes(linear)
+    )
+
+
+def requantizes(linear: Linear) -> bool:
+    """Whether ``ta_dsp_requant.h`` takes the multipliers, and accumulators are short of 2^30."""
+    low, high = linear.accumulator_range
+    return bool((np.maximum(-low, high) < 1 << 30).all()) and all(
+        -m.shift in _RIGHT_SHIFTS for m in packed_multipliers(linear)
     )
 
 
@@ -53,13 +62,13 @@ def accumulators_are_short(linear: Linear) -> bool:
 
 
 def pairs(node: Node) -> Constants:
-    """Filters in pairs; biases and slopes of floors where floors requantize every channel."""
+    """Filters in pairs, with their biases and requantization around each."""
     linear, found = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
+    ahead, behind = _exact(linear) if found is None else _by_floors(linear, found)
+    words = (ahead, _packed(linear).view(np.uint32), behind)
     return Constants(
-        weights=_packed(linear),
-        alignment=4,
-        bias=_int32(linear.folded_bias) if found is None else found.biases(linear),
-        requant=requant.pack(linear.multipliers) if found is None else found.packed,
+        weights=np.ascontiguousarray(np.concatenate(words, axis=1)),
+        requant=None,
         floors=found is not None,
     )
 
@@ -69,34 +78,66 @@ def eights(taps: int) -> int:
     return -(-taps // 8)
 
 
-def stretch(taps: int, pixels: int) -> int:
-    """How many of a row's pixels are widened at a time: few stretches, evenly filled."""
-    most = max(_STRETCH_BYTES // (16 * eights(taps)) // _GROUP * _GROUP, _GROUP)
-    stretches = -(-pixels // most)
-    return min(-(-pixels // (stretches * _GROUP)) * _GROUP, pixels)
+def group(node: Node) -> int:
+    """How many windows of a convolution are widened at a time."""
+    return min(row_pixels(node), _GROUP)
 
 
-def scratch_bytes(taps: int, pixels: int, with_bytes: bool = True) -> int:
-    """Scratch of as many widened pixels, and of one as bytes."""
-    return (16 * pixels + 8 * with_bytes) * eights(taps)
+def group_bytes(node: Node, core: Core) -> int:
+    """Scratch of a convolution's group; where channels are no multiple of four, as bytes too."""
+    taps = settled_linear(node).filters.shape[1]
+    return scratch_bytes(taps, group(node), node.input(0).channels % 4 != 0)
+
+
+def scratch_bytes(taps: int, pixels: int, as_bytes: bool) -> int:
+    """Scratch of a group of widened pixels, and of the group as bytes where it needs that."""
+    return pixels * (16 * eights(taps) + as_bytes * -(-taps // 4) * 4)
 
 
 def _joined(linear: Linear) -> IntArray:
     """256 · filter 1 + filter 0 of each pair, [pairs, taps]; an odd last filter with the one
     before it."""
-    first = np.arange(0, len(linear.filters), 2)
-    first = np.minimum(first, len(linear.filters) - 2)
-    wide = linear.filters.astype(np.int64)
-    joined: IntArray = 256 * wide[first + 1] + wide[first]
+    first, second = _halves(linear, linear.filters.astype(np.int64))
+    joined: IntArray = 256 * second + first
     return joined
 
 
+def _halves(linear: Linear, values: IntArray) -> tuple[IntArray, IntArray]:
+    """Values of channels, [channels, ...]: of each pair's first, and of its second."""
+    first = np.arange(0, len(linear.filters), 2)
+    first = np.minimum(first, len(linear.filters) - 2)
+    return values[first], values[first + 1]
+
+
+def _exact(linear: Linear) -> tuple[_Words, _Words]:
+    """Words before and behind the taps of each pair, where requantization is exact."""
+    mantissas, shifts = (_halves(linear, values) for values in mantissas_and_shifts(linear))
+    biases = _halves(linear, linear.folded_bias)
+    both = shifts[0] - 1 + 256 * (shifts[1] - 1)
+    behind = (mantissas[0], 2 * biases[0], both, mantissas[1])
+    return _words(256 * biases[1]), _words(*behind)
+
+
+def _by_floors(linear: Linear, found: Floors) -> tuple[_Words, _Words]:
+    """The same, of floors."""
+    biases = _halves(linear, found.biases(linear).astype(np.int64))
+    slopes = _halves(linear, found.slope)
+    return _words(biases[1]), _words(slopes[0], biases[0], slopes[1])
+
+
+def _words(*columns: IntArray) -> _Words:
+    """32 bits of each, [pairs, columns]."""
+    return np.stack(columns, axis=1).astype(np.uint32)
+
+
 def _packed(linear: Linear) -> npt.NDArray[np.int16]:
+    """Taps of pairs, [pairs, 8 * eights], in the order of memory."""
     joined = _joined(linear)
     count, taps = joined.shape
     padded = np.zeros((count, eights(taps) * 8), np.int16)
     padded[:, :taps] = joined
-    return np.ascontiguousarray(padded.reshape(count, -1, 4)[:, :, _TAP_ORDER])
+    ordered = padded.reshape(count, -1, 4)[:, :, _TAP_ORDER]
+    return np.ascontiguousarray(ordered.reshape(count, -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +177,7 @@ def floors(linear: Linear, shift: int) -> Floors | None:
     multipliers = packed_multipliers(linear)
     if not all(-m.shift in _RIGHT_SHIFTS for m in multipliers):
         return None
-    mantissas = _a_channel(linear, [m.mantissa for m in multipliers])
-    shifts = _a_channel(linear, [-m.shift for m in multipliers])
+    mantissas, shifts = mantissas_and_shifts(linear)
     values = np.arange(linear.lowest + 1, linear.highest + 1, dtype=np.int64)
     values -= linear.out_zero_point
     low, high = (end[:, np.newaxis] for end in linear.accumulator_range)
@@ -189,6 +229,15 @@ def first_accumulators(mantissas: IntArray, shifts: IntArray, values: IntArray) 
 def packed_multipliers(linear: Linear) -> tuple[Multiplier, ...]:
     """The multipliers as requantization words hold them, without a mantissa of 0."""
     return tuple(m if m.mantissa else Multiplier(1 << 30, -31) for m in linear.multipliers)
+
+
+def mantissas_and_shifts(linear: Linear) -> tuple[IntArray, IntArray]:
+    """Of each channel's multiplier; shifts to the right."""
+    multipliers = packed_multipliers(linear)
+    return (
+        _a_channel(linear, [m.mantissa for m in multipliers]),
+        _a_channel(linear, [-m.shift for m in multipliers]),
+    )
 
 
 def _a_channel(linear: Linear, values: list[int]) -> IntArray:

@@ -63,6 +63,11 @@ ta_binary_kernel ta_sub_s8_c;
  *          >> multiplier.right_shift). */
 ta_binary_kernel ta_add_s8_affine_c;
 
+/* As ta_add_s8_affine_c with a right shift of TA_ADD_AFFINE_SHIFT, on cores with the DSP
+ * extension. */
+#define TA_ADD_AFFINE_SHIFT 20
+ta_binary_kernel ta_add_s8_affine_dsp;
+
 /* clamp(zp + multiplier * (a - a.zp) * (b - b.zp)), the multiplier below 2^14. */
 ta_binary_kernel ta_mul_s8_c;
 

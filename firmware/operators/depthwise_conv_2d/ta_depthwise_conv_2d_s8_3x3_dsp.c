@@ -4,7 +4,7 @@
  * the stretch needs are laid out in scratch, one strip a channel: for each column a word of rows
  * 0 and 1, and a word with row 2 in its lower half. Then each channel passes over its strip.
  *
- * Scratch after the row pointers: [4][columns][2] words.
+ * Scratch after the row pointers: [4][columns][2] words, of an even number of outputs.
  */
 /* What is hot is assembly; what surrounds it is built for size. */
 #pragma GCC optimize("Os")
@@ -55,108 +55,143 @@ __attribute__((naked, noinline)) static int32_t *lay_columns(
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
 
-/* Lays out the columns from `left`, padded. */
+/* Lays out the columns from `left`, padded, strips `pitch` bytes apart. */
 static void lay_strips(const ta_conv_2d *op, const int8_t *const *rows, int32_t channel,
-                       int32_t left, int32_t columns)
+                       int32_t left, int32_t columns, int32_t pitch)
 {
-    const int32_t pitch = 8 * columns;
     const int32_t stop = left + columns;
     const int32_t first = left > 0 ? left : 0;
     const int32_t last = stop < op->in_width ? stop : op->in_width;
     const int8_t *const zeros[3] = { op->zero_row, op->zero_row, op->zero_row };
     int32_t *strip = (int32_t *)op->scratch + op->kernel_h;
-    strip = lay_columns(strip, pitch, zeros, 0, 0, first - left);
+    if (first > left) {
+        strip = lay_columns(strip, pitch, zeros, 0, 0, first - left);
+    }
     strip = lay_columns(strip, pitch, rows, first * op->in_channels + channel, op->in_channels,
                         last - first);
-    (void)lay_columns(strip, pitch, zeros, 0, 0, stop - last);
+    if (stop > last) {
+        (void)lay_columns(strip, pitch, zeros, 0, 0, stop - last);
+    }
 }
 
-/* One channel of a stretch; the assembly knows the offsets. */
+/* Four channels of a stretch; the assembly knows the offsets, and makes this its frame. */
 typedef struct pass {
-    int32_t offset;         /* 0: of the floor */
-    int32_t slope;          /* 4 */
-    int32_t bias;           /* 8 */
-    const int32_t *columns; /* 12 */
-    int8_t *out;            /* 16 */
-    int32_t channels;       /* 20 */
-    const int8_t *weights;  /* 24: nine, (0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2),
-                             * (2, 1), (2, 2) by row and column */
-    int32_t step;           /* 28: bytes from the second word of an output to the next output */
-    int32_t count;          /* 32: outputs, at least 1 */
+    int32_t slope;          /* 0: of the channel */
+    int32_t bias;           /* 4 */
+    int32_t offset;         /* 8: of the floor */
+    int32_t channels;       /* 12 */
+    const int32_t *columns; /* 16 */
+    int8_t *out;            /* 20 */
+    int32_t pitch;          /* 24 */
+    int32_t count;          /* 28: outputs */
 } pass;
 
-/* 17 instructions an output. r7-r9 the weights of rows 0 and 1, r10-r11 of row 2; the floor's
- * constants are on the stack. */
-__attribute__((naked, noinline)) static void run(const pass *p __attribute__((unused)))
+/* Sums of an output's first two columns, in r4, r5, r6 and r12, and of its third. */
+#define TWO_COLUMNS(acc, first, second, third, fourth)                                            \
+    "smuad " acc ", " first ", r7\n"                                                              \
+    "smlabb " acc ", " second ", r10, " acc "\n"                                                  \
+    "smlad " acc ", " third ", r8, " acc "\n"                                                     \
+    "smlabt " acc ", " fourth ", r10, " acc "\n"
+#define THIRD_COLUMN(acc, first, second)                                                          \
+    "smlad " acc ", " first ", r9, " acc "\n"                                                     \
+    "smlabb " acc ", " second ", r11, " acc "\n"
+
+/* Two outputs, or one where lr is 1; then goes on at `again` where there are more. */
+#define FLOORS(again)                                                                             \
+    "ldmia sp, {r4, r5, r6, r12}\n"                                                               \
+    "add r2, r5, r2, lsl #8\n"                                                                    \
+    "add r3, r5, r3, lsl #8\n"                                                                    \
+    "smmla r2, r2, r4, r6\n"                                                                      \
+    "smmla r3, r3, r4, r6\n"                                                                      \
+    "ssat r2, #8, r2, asr #8\n"                                                                   \
+    "ssat r3, #8, r3, asr #8\n"                                                                   \
+    "subs lr, #2\n"                                                                               \
+    "strb r2, [r1]\n"                                                                             \
+    "it ge\n"                                                                                     \
+    "strbge r3, [r1, r12]\n"                                                                      \
+    "add r1, r1, r12, lsl #1\n"                                                                   \
+    "bgt " again "\n"
+
+/* 27 instructions for two outputs, 28 with a stride of two. r7-r9 the weights of rows 0 and 1,
+ * r10-r11 of row 2. Of an odd number of outputs the last takes part in two sums of which one
+ * reads a column too many, which is scratch. */
+__attribute__((naked, noinline)) static void run(const pass *p __attribute__((unused)),
+                                                 const int8_t *weights __attribute__((unused)),
+                                                 int32_t stride __attribute__((unused)))
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
-                     "ldmia r0!, {r3, r4, r5}\n"
-                     "push {r3, r4, r5}\n"
-                     "ldmia r0, {r0, r1, r2, r3, r12, lr}\n"
-                     "ldr r7, [r3]\n"
-                     "ldr r9, [r3, #4]\n"
-                     "ldrsb r11, [r3, #8]\n"
-                     "sxtb16 r8, r7, ror #8\n"
-                     "sxtb16 r7, r7\n"
-                     "sxtb16 r10, r9, ror #8\n"
-                     "sxtb16 r9, r9\n"
+                     "mov r11, r1\n"
+                     "mov r12, r2\n"
+                     "movs r1, #4\n"
+                     "push {r1, r11, r12}\n"
+                     "ldmia r0, {r2, r3, r4, r5, r6, r7, r8, r9}\n"
+                     "push {r2, r3, r4, r5, r6, r7, r8, r9}\n"
                      "1:\n"
-                     "ldmia r0!, {r3, r4, r5}\n"
-                     "smuad r6, r3, r7\n"
-                     "smlabb r6, r4, r10, r6\n"
-                     "smlad r6, r5, r8, r6\n"
-                     "ldmia r0, {r3, r4, r5}\n"
-                     "smlabt r6, r3, r10, r6\n"
-                     "smlad r6, r4, r9, r6\n"
-                     "smlabb r6, r5, r11, r6\n"
-                     "ldmia sp, {r3, r4, r5}\n"
-                     "add r0, r0, r12\n"
-                     "add r6, r5, r6, lsl #8\n"
-                     "smmla r6, r6, r4, r3\n"
-                     "ssat r6, #8, r6, asr #8\n"
-                     "subs lr, #1\n"
-                     "strb r6, [r1]\n"
-                     "add r1, r1, r2\n"
+                     "add r0, sp, #16\n"
+                     "ldmia r0, {r0, r1, r2, lr}\n"
+                     "add r2, r0\n"
+                     "adds r3, r1, #1\n"
+                     "strd r2, r3, [sp, #16]\n"
+                     "ldrd r2, r3, [sp, #36]\n"
+                     "ldmia r2!, {r4, r5, r6, r7, r8}\n"
+                     "str r2, [sp, #36]\n"
+                     "strd r7, r8, [sp]\n"
+                     "sxtb16 r7, r4\n"
+                     "sxtb16 r8, r4, ror #8\n"
+                     "sxtb16 r9, r5\n"
+                     "sxtb16 r10, r5, ror #8\n"
+                     "sxtb r11, r6\n"
+                     "cmp r3, #2\n"
+                     "beq 3f\n"
+                     "2:\n"
+                     "ldmia r0!, {r4, r5, r6, r12}\n"
+                     TWO_COLUMNS("r2", "r4", "r5", "r6", "r12")
+                     "smuad r3, r6, r7\n"
+                     "smlabb r3, r12, r10, r3\n"
+                     "ldmia r0, {r4, r5, r6, r12}\n"
+                     THIRD_COLUMN("r2", "r4", "r5")
+                     "smlad r3, r4, r8, r3\n"
+                     "smlabt r3, r5, r10, r3\n"
+                     THIRD_COLUMN("r3", "r6", "r12")
+                     FLOORS("2b")
+                     "b 4f\n"
+                     "3:\n"
+                     "ldmia r0!, {r4, r5, r6, r12}\n"
+                     TWO_COLUMNS("r2", "r4", "r5", "r6", "r12")
+                     "ldmia r0!, {r4, r5, r6, r12}\n"
+                     THIRD_COLUMN("r2", "r4", "r5")
+                     TWO_COLUMNS("r3", "r4", "r5", "r6", "r12")
+                     "ldrd r4, r5, [r0]\n"
+                     THIRD_COLUMN("r3", "r4", "r5")
+                     FLOORS("3b")
+                     "4:\n"
+                     "ldr r3, [sp, #32]\n"
+                     "subs r3, #1\n"
+                     "str r3, [sp, #32]\n"
                      "bne 1b\n"
-                     "add sp, #12\n"
+                     "add sp, #44\n"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
-}
-
-/* Four channels of output columns [x, x + count). */
-static void four_channels(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out, int32_t x,
-                          int32_t count, int32_t channel)
-{
-    const int32_t columns = (count - 1) * op->stride_w + 3;
-    lay_strips(op, rows, channel, x * op->stride_w - op->pad_left, columns);
-    pass p = {
-        .offset = ta_dsp_floor_offset(&op->requant, TA_DEPTHWISE_FLOOR_SHIFT),
-        .columns = (const int32_t *)op->scratch + op->kernel_h,
-        .out = out + x * op->out_channels + channel,
-        .channels = op->out_channels,
-        .weights = op->weights + 9 * channel,
-        .step = 8 * op->stride_w - 12,
-        .count = count,
-    };
-    for (int32_t c = channel; c < channel + CHANNELS; ++c) {
-        p.slope = (int32_t)op->requant.words[c];
-        p.bias = op->bias[c];
-        run(&p);
-        p.columns += 2 * columns;
-        p.out += 1;
-        p.weights += 9;
-    }
 }
 
 void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
                                      int32_t x_start, int32_t x_stop)
 {
     const int32_t channels = op->out_channels;
+    pass p;
+    p.offset = ta_dsp_floor_offset(&op->requant, TA_DEPTHWISE_FLOOR_SHIFT);
+    p.channels = channels;
+    p.columns = (const int32_t *)op->scratch + op->kernel_h;
+    p.pitch = 8 * (((op->stretch + 1) / 2 * 2 - 1) * op->stride_w + 3);
     for (int32_t x = x_start; x < x_stop; x += op->stretch) {
-        const int32_t count = x_stop - x < op->stretch ? x_stop - x : op->stretch;
+        const int32_t left = x * op->stride_w - op->pad_left;
+        p.count = x_stop - x < op->stretch ? x_stop - x : op->stretch;
+        const int32_t columns = (p.count - 1) * op->stride_w + 3;
         for (int32_t c = 0; c < channels; c += CHANNELS) {
             /* The last four are made again where channels are no multiple of four. */
             const int32_t channel = c + CHANNELS <= channels ? c : channels - CHANNELS;
-            four_channels(op, rows, out, x, count, channel);
+            lay_strips(op, rows, channel, left, columns, p.pitch);
+            p.out = out + x * channels + channel;
+            run(&p, op->weights + 20 * channel, op->stride_w);
         }
     }
     ta_dsp_clamp(&op->requant, out + x_start * channels, (x_stop - x_start) * channels);

@@ -1,15 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What is hot is assembly; what surrounds it is built for size. */
+#pragma GCC optimize("Os")
+
 #include "ta_linear_dsp.h"
 
-#include <string.h>
+#include "ta_dsp_requant.h"
 
-int32_t *ta_linear_dsp_widen(int32_t *pixel, const int8_t *taps, int32_t fours, int32_t lanes)
+ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights, int32_t taps,
+                               int32_t channels, const int32_t *pixels)
 {
-    for (; fours > 0; --fours, taps += 4, pixel += 2 * lanes) {
-        int32_t word;
-        memcpy(&word, taps, sizeof word);
-        __asm__("sxtb16 %0, %1" : "=r"(pixel[0]) : "r"(word));
-        __asm__("sxtb16 %0, %1, ror #8" : "=r"(pixel[lanes]) : "r"(word));
+    const ta_linear_dsp layer = {
+        .pixels = pixels,
+        .eights = (taps + 7) / 8 + 1,
+        .channels = channels,
+        .offset = requant->floors ? ta_dsp_floor_offset(requant, TA_LINEAR_FLOOR_SHIFT)
+                                  : 2 * requant->zero_point + 1,
+        .pairs = (const int32_t *)(const void *)weights,
+        .floors = requant->floors,
+    };
+    return layer;
+}
+
+/* Four taps of three pixels: 11 instructions, and 2 of the loop. */
+__attribute__((naked, noinline)) static int32_t *widen_three(
+    int32_t *group __attribute__((unused)), const int8_t *taps __attribute__((unused)),
+    int32_t step __attribute__((unused)), int32_t fours __attribute__((unused)))
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, lr}\n"
+                     "add r12, r1, r2\n"
+                     "add r2, r12, r2\n"
+                     "1:\n"
+                     "ldr r7, [r1], #4\n"
+                     "ldr r8, [r12], #4\n"
+                     "ldr r9, [r2], #4\n"
+                     "sxtb16 r4, r7\n"
+                     "sxtb16 r5, r8\n"
+                     "sxtb16 r6, r9\n"
+                     "sxtb16 r7, r7, ror #8\n"
+                     "sxtb16 r8, r8, ror #8\n"
+                     "sxtb16 r9, r9, ror #8\n"
+                     "stmia r0!, {r4, r5, r6, r7, r8, r9}\n"
+                     "subs r3, #1\n"
+                     "bne 1b\n"
+                     "pop {r4, r5, r6, r7, r8, r9, pc}\n");
+}
+
+/* Four taps: 6 instructions, and 2 of the loop. */
+__attribute__((naked)) int32_t *ta_linear_dsp_widen_one(int32_t *pixel __attribute__((unused)),
+                                                        const int8_t *taps __attribute__((unused)),
+                                                        int32_t fours __attribute__((unused)),
+                                                        int32_t lanes __attribute__((unused)))
+{
+    __asm__ volatile("push {r4, lr}\n"
+                     "1:\n"
+                     "ldr r12, [r1], #4\n"
+                     "sxtb16 r4, r12\n"
+                     "sxtb16 r12, r12, ror #8\n"
+                     "str r4, [r0]\n"
+                     "str r12, [r0, r3, lsl #2]\n"
+                     "add r0, r0, r3, lsl #3\n"
+                     "subs r2, #1\n"
+                     "bne 1b\n"
+                     "pop {r4, pc}\n");
+}
+
+int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, int32_t fours,
+                             int32_t lanes)
+{
+    if (lanes == TA_LINEAR_DSP_GROUP) {
+        return widen_three(group, taps, step, fours);
     }
-    return pixel;
+    for (int32_t lane = 0; lane < lanes; ++lane) {
+        (void)ta_linear_dsp_widen_one(group + lane, taps + lane * step, fours, lanes);
+    }
+    return group + 2 * fours * lanes;
 }

@@ -8,9 +8,17 @@
  * and with it D0; 256 * D1 = S - D0. That is half the unpacking of two filters.
  *
  * Taps go in fours, in the order 0, 2, 1, 3 in which SXTB16 takes a word apart. Filters are
- * padded with zeros to eights; what pixels have there does not matter. Pixels lie in groups of
- * three, the last group as many as are left: [4 * eights][n] words for a group of n, word
- * [2 * i + h][p] holding taps 4i + h and 4i + h + 2 of pixel p.
+ * padded with zeros to eights; what pixels have there does not matter. Up to three pixels make a
+ * group: [4 * eights][n] words for a group of n, word [2 * i + h][p] holding taps 4i + h and
+ * 4i + h + 2 of pixel p.
+ *
+ * Around the taps of a pair lie its constants, in the order in which they are read:
+ *   [1] what S starts from, [4 * eights] taps, then
+ *   floors (see ta_dsp_requant.h, by TA_LINEAR_FLOOR_SHIFT): slope 0, bias 0, slope 1, S starting
+ *     from bias 1; 256 * acc + bias is an int32, slopes are in [1, 2^31);
+ *   else: mantissa 0, 2 * bias 0, right shift 0 - 1 + 256 * (right shift 1 - 1), mantissa 1, S
+ *     starting from 256 * bias 1; right shifts are from 1 to 22.
+ * Accumulators are short of 2^23.
  */
 #ifndef TA_LINEAR_DSP_H
 #define TA_LINEAR_DSP_H
@@ -20,23 +28,33 @@
 #define TA_LINEAR_DSP_GROUP 3
 #define TA_LINEAR_FLOOR_SHIFT 11
 
+/* The assembly knows the first six. */
 typedef struct ta_linear_dsp {
-    const int32_t *filters;    /* [(channels + 1) / 2][4 * eights] words, each of two halfwords; where
-                                * channels is odd the last pair is that of the last two */
-    const int32_t *bias;       /* [channels] */
-    const ta_requant *requant;
-    int32_t eights;            /* taps of a filter / 8, rounded up */
-    int32_t channels;          /* at least 2 */
+    const int32_t *pixels; /* the group */
+    int32_t eights;        /* taps of a filter / 8, rounded up, and 1 */
+    int8_t *out;           /* of the next pair */
+    int8_t *end;           /* of the first pixel's outputs */
+    int32_t channels;      /* at least 2 */
+    int32_t offset;        /* of floors; else 2 * zero point + 1 */
+    const int32_t *pairs;  /* (channels + 1) / 2 of them; where channels is odd, the last is that
+                            * of the last two */
+    int32_t floors;
 } ta_linear_dsp;
 
-/* Makes all channels of `count` pixels, out[count][channels]. Accumulators are short of 2^23,
- * right shifts from 1 to 22. Where requant->floors, bias and words are those of a floor (see
- * ta_dsp_requant.h) by TA_LINEAR_FLOOR_SHIFT: 256 * acc + bias is an int32, words are in
- * [1, 2^31). */
-void ta_linear_s8_dsp(const ta_linear_dsp *layer, const int32_t *pixels, int32_t count,
-                      int8_t *out);
+/* A layer over groups at `pixels`. */
+ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights, int32_t taps,
+                               int32_t channels, const int32_t *pixels);
 
-/* Widens 4 * fours taps of a pixel in a group of `lanes`; returns where its next taps go. */
-int32_t *ta_linear_dsp_widen(int32_t *pixel, const int8_t *taps, int32_t fours, int32_t lanes);
+/* Makes all channels of the `count` pixels of the group, out[count][channels], saturated: the
+ * caller clamps them. */
+void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
+
+/* Widens 4 * fours taps of `lanes` pixels, `step` bytes apart, into a group; returns where their
+ * next taps go. */
+int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, int32_t fours,
+                             int32_t lanes);
+
+/* The same of one pixel in a group of `lanes`; returns where its own next taps go. */
+int32_t *ta_linear_dsp_widen_one(int32_t *pixel, const int8_t *taps, int32_t fours, int32_t lanes);
 
 #endif

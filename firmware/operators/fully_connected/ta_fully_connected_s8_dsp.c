@@ -5,31 +5,28 @@
  */
 #include <string.h>
 
+#include "ta_dsp_requant.h"
 #include "ta_fully_connected.h"
 #include "ta_linear_dsp.h"
 
 void ta_fully_connected_s8_dsp(const ta_fully_connected *op, const int8_t *const *pieces,
                                int8_t *out)
 {
-    const ta_linear_dsp layer = {
-        .filters = (const int32_t *)(const void *)op->weights,
-        .bias = op->bias,
-        .requant = &op->requant,
-        .eights = (op->pieces * op->piece_bytes + 7) / 8,
-        .channels = op->out_channels,
-    };
+    const int32_t taps = op->pieces * op->piece_bytes;
     int32_t *const batch = (int32_t *)op->scratch + op->pieces;
-    int8_t *const line = (int8_t *)(batch + 4 * layer.eights);
+    ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, taps, op->out_channels, batch);
+    int8_t *const line = (int8_t *)(batch + 4 * ((taps + 7) / 8));
     int32_t *widened = batch;
     for (int32_t k = 0; k < op->pieces; ++k) {
         if (op->piece_bytes % 4 == 0) {
-            widened = ta_linear_dsp_widen(widened, pieces[k], op->piece_bytes / 4, 1);
+            widened = ta_linear_dsp_widen_one(widened, pieces[k], op->piece_bytes / 4, 1);
         } else {
             memcpy(line + k * op->piece_bytes, pieces[k], (size_t)op->piece_bytes);
         }
     }
     if (op->piece_bytes % 4 != 0) {
-        (void)ta_linear_dsp_widen(batch, line, 2 * layer.eights, 1);
+        (void)ta_linear_dsp_widen_one(batch, line, (taps + 3) / 4, 1);
     }
-    ta_linear_s8_dsp(&layer, batch, 1, out);
+    ta_linear_s8_dsp(&layer, 1, out);
+    ta_dsp_clamp(&op->requant, out, op->out_channels);
 }
