@@ -11,8 +11,9 @@ from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators import linear, linear_dsp, linear_mve
+from tinyaiot.operators import linear, linear_c, linear_dsp, linear_mve
 from tinyaiot.operators.base import (
+    PORTABLE,
     TUNED,
     AnyArray,
     Kernel,
@@ -88,6 +89,14 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             shared=linear_dsp.SHARED_SOURCES,
             layout=linear_dsp.pairs,
             tier=TUNED,
+        ),
+        linear.LinearKernel(
+            "ta_fully_connected_s8_4_c",
+            "fully_connected/ta_fully_connected_s8_4_c.c",
+            scratch_bytes=_pieces_bytes,
+            shared=linear_c.SHARED_SOURCES_OF_1,
+            layout=linear_c.floored,
+            tier=PORTABLE,
         ),
         Kernel("ta_fully_connected_s8_c", "fully_connected/ta_fully_connected_s8_c.c"),
     )

@@ -37,10 +37,14 @@ void ta_fully_connected_rows(const ta_fully_connected *op, int32_t y_start, int3
 /* Any shape, any core; the reference for all others. */
 ta_fully_connected_kernel ta_fully_connected_s8_c;
 
+/* Four channels at a time; bias and requant as in ta_linear_c.h. Needs scratch for the batch
+ * where that has several pieces. */
+ta_fully_connected_kernel ta_fully_connected_s8_4_c;
+
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 
-/* Cores with Helium. */
+/* Cores with Helium; scratch likewise. */
 ta_fully_connected_kernel ta_fully_connected_s8_mve;
 
 #endif
