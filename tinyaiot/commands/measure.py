@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tinyaiot.commands.options import (
     work_option,
 )
 from tinyaiot.documents import measurement_document
+from tinyaiot.energy import measure_energy, open_meter, parse_spec
 from tinyaiot.errors import OutputsDifferError, UsageError
 from tinyaiot.files import write_json
 from tinyaiot.markdown import write_markdown
@@ -37,6 +39,7 @@ from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.measurement_markdown import measurement_markdown
 from tinyaiot.mlperf import BENCHMARKS, Firmware, Mode, prepared
 from tinyaiot.report import Report
+from tinyaiot.report_energy import report_energy
 from tinyaiot.report_mlperf import report_mlperf
 from tinyaiot.samples import Samples, load_samples
 
@@ -58,6 +61,11 @@ from tinyaiot.samples import Samples, load_samples
 @click.option("--runs", type=click.IntRange(1), metavar="N", help="Measure N runs. Default: 3.")
 @click.option(
     "--warmups", type=click.IntRange(0), default=0, metavar="N", help="Run N times before."
+)
+@click.option(
+    "--energy",
+    metavar="METER",
+    help="Microjoules too, by serial:PORT or csv:FILE[,unit=mA,volts=3.3]; see docs/energy.md.",
 )
 @builder_option
 @click.option(
@@ -81,6 +89,7 @@ def measure(
     tool: str | None,
     runs: int | None,
     warmups: int,
+    energy: str | None,
     builder: Builder | None,
     mlperf: str | None,
     mlperf_energy: bool,
@@ -102,6 +111,10 @@ def measure(
     """
     report = Report(quiet, verbose)
     job = job_of(model, board, work, port, options, builder)
+    meter = None if energy is None else parse_spec(energy)
+    if meter is not None:
+        # A batch runs on one input.
+        job = replace(job, options=replace(options, keep_input=True))
     read = pipeline.read_model(job)
     firmware = _mlperf_firmware(mlperf, mlperf_energy)
     if firmware is not None:
@@ -119,6 +132,11 @@ def measure(
         report_mlperf(report, firmware, deployment)
     classification = None if loaded is None else _classify(report, deployment, loaded)
     document = measurement_document(measurement, deployment.image, classification)
+    if meter is not None:
+        with report.step("measuring energy", "measured"):
+            used = measure_energy(deployment, inputs, open_meter(meter), measurement.latency_us)
+        report_energy(report, used)
+        document["energy"] = dataclasses.asdict(used)
     write_json(job.work / pipeline.MEASUREMENT, document)
     if json_file is not None:
         write_json(json_file, document)

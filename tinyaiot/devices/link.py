@@ -28,6 +28,7 @@ from tinyaiot.operators.base import AnyArray
 PROTOCOL_VERSION = 1
 
 _READY = "m-ready"
+_LAP = "m-lap-us-"
 # Small enough that a byte lost costs little, large enough that the round trip does not count.
 _LOAD_BYTES = 2048
 _READY_WAIT_S = 1.0
@@ -114,6 +115,20 @@ class RunResult:
     cycles: int | None
     microseconds: int | None
     host_seconds: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inferences that ran without a pause.
+
+    Attributes:
+        started, ended: Unix time: the end when the board told it, a few milliseconds late, the
+            start before that by the board's clock.
+    """
+
+    runs: int
+    started: float
+    ended: float
 
 
 @dataclass(frozen=True)
@@ -264,6 +279,46 @@ class Device:
             microseconds=microseconds or None,
             host_seconds=self._clock() - started,
         )
+
+    def run_batch(self, runs: int) -> Batch:
+        """Inferences on the loaded inputs, one behind the other, with nothing on the link between.
+
+        Raises:
+            UsageError: no inputs are loaded, or an inference does not leave them there.
+            DeviceError: the board does not answer as it should; nothing is tried again.
+        """
+        if self._inputs is None:
+            raise UsageError("no inputs are loaded", "load inputs before a run")
+        if not self.identity.input_preserved or self.identity.fed_by_rows:
+            raise UsageError("a batch needs an input that stays where it is", "use --keep-input")
+        # What the board checks of a run's inputs holds for those that follow.
+        self.run()
+        self._run_tag = None
+        try:
+            self._link.write(f"infer {runs} 0%".encode())
+            first = self._wait_for_number(_LAP, self._run_timeout_s)
+            last = self._wait_for_number(_LAP, self._run_timeout_s)
+            ended = time.time()
+            self._wait_until_ready()
+        except OSError as error:
+            raise self._failure(f"the connection ended: {error}") from error
+        # By the board's clock: ports may keep what they send until they are idle again.
+        seconds = (last - first) % (1 << 32) / 1e6
+        if seconds == 0.0:
+            raise self._failure("the board has no clock to time a batch by")
+        return Batch(runs, ended - seconds, ended)
+
+    def _wait_for_number(self, prefix: str, timeout_s: float) -> int:
+        """The number behind ``prefix`` on a line; raises DeviceError for an error instead."""
+        deadline = self._clock() + timeout_s
+        while (event := self._next_event(deadline)) is not None:
+            if isinstance(event, Line):
+                number = event.text.removeprefix(prefix)
+                if event.text.startswith(prefix) and number.isdecimal():
+                    return int(number)
+                if event.text.startswith("e-["):
+                    raise self._failure(f"the board answered {event.text}")
+        raise self._failure(f"no {prefix} within {timeout_s:g} s")
 
     def layer_cycles(self) -> tuple[LayerCycles, ...]:
         """One inference with the counter read after each part of a layer."""
