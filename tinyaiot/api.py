@@ -16,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from tinyaiot import pipeline
 from tinyaiot.boards import Board, board_by_id, board_ids
@@ -24,6 +27,7 @@ from tinyaiot.build import build as build_project
 from tinyaiot.classify import Classification
 from tinyaiot.classify import classify as classify_samples
 from tinyaiot.codegen.project import Sources
+from tinyaiot.files import write_file
 from tinyaiot.frontends import load
 from tinyaiot.measure import Deployment, Measurement, Validation, open_device
 from tinyaiot.measure import measure as measure_deployment
@@ -32,27 +36,34 @@ from tinyaiot.operators.base import AnyArray
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.plan import Plan
 from tinyaiot.planner import Objective
+from tinyaiot.quantization import Comparison, Quantized, load_calibration, load_keras
+from tinyaiot.quantization import compare as compare_models
+from tinyaiot.quantization import quantize as quantize_model
 from tinyaiot.samples import as_inputs, as_samples, default_inputs, load_inputs, load_samples
 from tinyaiot.summary import ModelSummary, summarize
 
 __all__ = [
     "Analysis",
     "Classification",
+    "Comparison",
     "Image",
     "Measurement",
     "ModelSummary",
     "Objective",
     "Plan",
     "PlanOptions",
+    "Quantized",
     "Sources",
     "Validation",
     "analyze",
     "boards",
     "build",
     "classify",
+    "compare",
     "generate",
     "measure",
     "plan",
+    "quantize",
     "validate",
 ]
 
@@ -146,6 +157,51 @@ def build(folder: AnyPath) -> Image:
         DoesNotFitError: the image exceeds a memory of the board.
     """
     return build_project(Path(folder), pipeline.board_of(Path(folder)))
+
+
+def quantize(
+    model: Any,
+    calibration: AnyPath | npt.NDArray[Any],
+    output: AnyPath,
+    *,
+    equalize: bool = False,
+) -> Quantized:
+    """A trained Keras model as an int8 .tflite file; needs TensorFlow.
+
+    Args:
+        model: a ``keras.Model`` of one input, or the path of a ``.keras`` or ``.h5`` file.
+        calibration: typical inputs [count, ...], or an ``.npz`` file that has them as ``inputs``.
+        output: the .tflite to write.
+        equalize: whether the ranges of channels are equalized first.
+
+    Raises:
+        UsageError: the calibration data do not do, or TensorFlow is not installed.
+        UnsupportedModelError: the outcome breaks rules of the supported operators.
+    """
+    loaded = load_keras(Path(model)) if isinstance(model, str | Path) else model
+    if isinstance(calibration, str | Path):
+        calibration = load_calibration(Path(calibration))["inputs"]
+    path = Path(output)
+    quantized = quantize_model(loaded, calibration, equalize=equalize, name=path.stem)
+    write_file(path, quantized.model.data)
+    return quantized
+
+
+def compare(
+    quantized: Quantized,
+    inputs: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None = None,
+) -> Comparison:
+    """What quantization cost: accuracy, agreement, and the error layer by layer.
+
+    Args:
+        inputs: floating point [count, ...].
+        labels: the class of each sample, [count].
+
+    Raises:
+        UsageError: the samples do not match the model.
+    """
+    return compare_models(quantized, inputs, labels)
 
 
 def measure(

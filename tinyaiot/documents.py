@@ -14,6 +14,7 @@ from tinyaiot.graph import Graph, Quantization, Tensor
 from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
+from tinyaiot.quantization import Comparison, Quantized
 from tinyaiot.summary import ModelSummary
 
 Document = dict[str, Any]
@@ -96,6 +97,17 @@ def measurement_document(
         **measurement.to_json(),
         "array_bytes": {role.value: nbytes for role, nbytes in image.array_bytes.items()},
         "samples": None if classification is None else dataclasses.asdict(classification),
+    }
+
+
+def quantization_document(quantized: Quantized, comparison: Comparison | None) -> Document:
+    """What ``quantize --json`` gives: the model's size, and the comparison with its original."""
+    return {
+        "model": quantized.model.name,
+        "int8_bytes": len(quantized.model.data),
+        "float_bytes": len(quantized.float_data),
+        "equalized_tensors": quantized.equalized,
+        "comparison": None if comparison is None else comparison.to_json(),
     }
 
 

@@ -47,7 +47,7 @@ def load_inputs(path: Path, graph: Graph) -> tuple[AnyArray, ...]:
     Raises:
         UsageError: the file cannot be read or does not match the model.
     """
-    loaded = _load(path)
+    loaded = load_arrays(path)
     arrays = list(loaded.values())
     if len(arrays) != len(graph.inputs):
         raise UsageError(
@@ -66,7 +66,7 @@ def load_samples(path: Path, graph: Graph) -> Samples:
     Raises:
         UsageError: the file cannot be read or does not match the model.
     """
-    arrays = _load(path)
+    arrays = load_arrays(path)
     if "inputs" not in arrays:
         raise UsageError(f"{path} holds no array named 'inputs'", _SAMPLES_HINT)
     return as_samples(arrays["inputs"], arrays.get("labels"), graph, path)
@@ -118,7 +118,12 @@ def as_inputs(arrays: Sequence[npt.NDArray[Any]], graph: Graph) -> tuple[AnyArra
     )
 
 
-def _load(path: Path) -> dict[str, npt.NDArray[Any]]:
+def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an ``.npz`` by name; that of an ``.npy`` is named ``inputs``.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):

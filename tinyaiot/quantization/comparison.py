@@ -1,0 +1,182 @@
+"""What quantization cost: accuracy, and the error layer by layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot import oracle
+from tinyaiot.errors import UsageError
+from tinyaiot.graph import Node, Tensor
+from tinyaiot.operators.base import AnyArray
+from tinyaiot.quantization.convert import Quantized, require_tensorflow, silence
+from tinyaiot.samples import as_samples
+
+# A tensor's name, as far as it is the same in both models, and its shape.
+_Key = tuple[str, tuple[int, ...]]
+
+# Where signal and error are both this small there is nothing to compare.
+_SILENCE = 1e-30
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """The error of a layer's output against the float network, over all samples.
+
+    Attributes:
+        name: of the layer's first output.
+        sqnr_db: signal over error in power, accumulated up to this output; None where the float
+            network has no tensor of that name.
+        lost_db: by how much that is less than at the worst of its inputs; None where unknown.
+    """
+
+    index: int
+    name: str
+    op: str
+    sqnr_db: float | None
+    lost_db: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An int8 model beside its float original, on the same samples.
+
+    Attributes:
+        count: samples.
+        float_accuracy: the part that the float network classifies rightly; None without labels.
+        int8_accuracy: the same of the int8 model, run by TFLM.
+        agreement: the part of which both have the same class.
+        sqnr_db: of the first output, signal over error in power.
+        largest_error: of any element of the first output.
+        layers: in the model's order.
+    """
+
+    count: int
+    float_accuracy: float | None
+    int8_accuracy: float | None
+    agreement: float
+    sqnr_db: float | None
+    largest_error: float
+    layers: tuple[LayerError, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as numbers, texts, lists and dictionaries."""
+        return dataclasses.asdict(self)
+
+
+@dataclass
+class _Power:
+    """Sums over all samples."""
+
+    signal: float = 0.0
+    error: float = 0.0
+
+    def add(self, expected: AnyArray, actual: AnyArray) -> None:
+        self.signal += float(np.sum(np.square(expected, dtype=np.float64)))
+        self.error += float(np.sum(np.square(actual.astype(np.float64) - expected)))
+
+    @property
+    def sqnr_db(self) -> float | None:
+        if self.signal < _SILENCE:
+            return None
+        return 10 * math.log10(self.signal / max(self.error, self.signal * 1e-12))
+
+
+def compare(
+    quantized: Quantized, inputs: npt.NDArray[Any], labels: npt.NDArray[Any] | None = None
+) -> Comparison:
+    """Runs both models on samples: TensorFlow Lite the float one, TFLM the int8 one.
+
+    Args:
+        inputs: floating point [count, ...].
+        labels: the class of each, integers [count].
+
+    Raises:
+        UsageError: the samples do not match the model.
+    """
+    graph = quantized.model.graph
+    if inputs.dtype.kind != "f":
+        raise UsageError(f"the samples are {inputs.dtype}", "give floating point")
+    samples = as_samples(inputs, labels, graph)
+    interpreter = _FloatInterpreter(quantized.float_data)
+    powers: dict[int, _Power] = {}
+    classes = np.zeros((2, len(samples)), np.int64)
+    largest_error = 0.0
+    for k, (sample, real) in enumerate(zip(samples.inputs, inputs, strict=True)):
+        expected = interpreter.run(real)
+        actual = oracle.run(quantized.model.data, graph, [sample])
+        for tensor in (*graph.inputs, *(node.output for node in graph.nodes)):
+            if _key(tensor.name, tensor.shape) in expected and tensor.quantization is not None:
+                values = _real(actual.tensors[tensor.index], tensor)
+                reference = expected[_key(tensor.name, tensor.shape)]
+                powers.setdefault(tensor.index, _Power()).add(reference, values)
+        output, reference = _real(actual.outputs[0], graph.outputs[0]), interpreter.output()
+        largest_error = max(largest_error, float(np.max(np.abs(output - reference))))
+        classes[:, k] = np.argmax(reference), np.argmax(output)
+    sqnr = {index: power.sqnr_db for index, power in powers.items()}
+    right = None if samples.labels is None else np.mean(classes == samples.labels, axis=1)
+    return Comparison(
+        count=len(samples),
+        float_accuracy=None if right is None else float(right[0]),
+        int8_accuracy=None if right is None else float(right[1]),
+        agreement=float(np.mean(classes[0] == classes[1])),
+        sqnr_db=sqnr.get(graph.outputs[0].index),
+        largest_error=largest_error,
+        layers=tuple(_layer_error(node, sqnr) for node in graph.nodes),
+    )
+
+
+class _FloatInterpreter:
+    """TensorFlow Lite on the float model, with every tensor kept."""
+
+    def __init__(self, data: bytes) -> None:
+        lite = require_tensorflow().lite
+        with silence():
+            self._interpreter = lite.Interpreter(
+                model_content=data, experimental_preserve_all_tensors=True
+            )
+            self._interpreter.allocate_tensors()
+        [self._input] = self._interpreter.get_input_details()
+        self._output, *_ = self._interpreter.get_output_details()
+
+    def run(self, sample: npt.NDArray[Any]) -> dict[_Key, AnyArray]:
+        """All tensors of one inference that are not scalars."""
+        shaped = sample.astype(np.float32).reshape(self._input["shape"])
+        self._interpreter.set_tensor(self._input["index"], shaped)
+        self._interpreter.invoke()
+        return {
+            _key(detail["name"], detail["shape"]): self._interpreter.get_tensor(detail["index"])
+            for detail in self._interpreter.get_tensor_details()
+            if len(detail["shape"]) > 1 and detail["dtype"] is np.float32
+        }
+
+    def output(self) -> AnyArray:
+        """The first output of the last inference."""
+        values: AnyArray = self._interpreter.get_tensor(self._output["index"])
+        return values
+
+
+def _key(name: str, shape: Iterable[int]) -> _Key:
+    # The converter strings together the names of all operations that it fused, the last one first;
+    # which of the others follow differs between float and int8.
+    return name.split(";")[0], tuple(int(size) for size in shape)
+
+
+def _real(values: AnyArray, tensor: Tensor) -> npt.NDArray[np.float64]:
+    if tensor.quantization is None:
+        return values.astype(np.float64)
+    return (values.astype(np.float64) - tensor.zero_point) * tensor.scale
+
+
+def _layer_error(node: Node, sqnr: Mapping[int, float | None]) -> LayerError:
+    own = sqnr.get(node.output.index)
+    before = [sqnr.get(tensor.index) for tensor in node.activations]
+    known = [value for value in before if value is not None]
+    lost = min(known) - own if own is not None and len(known) == len(before) else None
+    return LayerError(node.index, node.output.name, node.op, own, lost)

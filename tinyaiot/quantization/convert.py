@@ -1,0 +1,155 @@
+"""Keras models to int8 .tflite, by TensorFlow's converter."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.errors import UnreadableModelError, UnsupportedModelError, UsageError
+from tinyaiot.frontends import Model, tflite
+from tinyaiot.quantization.calibration import Floats, check_calibration
+from tinyaiot.quantization.equalization import equalize as equalize_channels
+
+SUFFIXES = (".keras", ".h5")
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A model before and after.
+
+    Attributes:
+        model: int8, inputs and outputs included.
+        float_data: the same network as float .tflite, equalized as the int8 one is.
+        equalized: how many tensors were equalized.
+    """
+
+    model: Model
+    float_data: bytes = field(repr=False)
+    equalized: int
+
+
+def load_keras(path: Path) -> Any:
+    """The ``keras.Model`` in a ``.keras`` or ``.h5`` file.
+
+    Raises:
+        UsageError: TensorFlow is not installed.
+        UnreadableModelError: the file is missing, or no such model.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UnreadableModelError(
+            f"{path.name} is of no kind of model that can be quantized",
+            f"give a file that ends in one of: {', '.join(SUFFIXES)}",
+        )
+    if not path.is_file():
+        raise UnreadableModelError(f"there is no file {path}", "check the path")
+    keras = require_tensorflow().keras
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises what its parts happen to raise.
+        raise UnreadableModelError(
+            f"Keras cannot read {path}: {str(error).splitlines()[0]}",
+            "check that it was saved by model.save",
+        ) from error
+
+
+def quantize(
+    model: Any, calibration: npt.NDArray[Any], *, equalize: bool = False, name: str = "model"
+) -> Quantized:
+    """A trained ``keras.Model`` of one input as int8 .tflite of batch 1.
+
+    Args:
+        calibration: typical inputs [count, ...], as the model takes them.
+        equalize: whether the ranges of channels are equalized first; ``model`` stays as it is.
+
+    Raises:
+        UsageError: the calibration data do not do, or TensorFlow is not installed.
+        UnsupportedModelError: the outcome breaks rules of the supported operators.
+    """
+    tensorflow = require_tensorflow()
+    if len(model.inputs) != 1:
+        raise UnsupportedModelError(
+            f"the model has {len(model.inputs)} inputs", "give a model of one input"
+        )
+    inputs = check_calibration(calibration, model.inputs[0].shape[1:])
+    equalized = 0
+    if equalize:
+        copy = tensorflow.keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        equalized = equalize_channels(copy, inputs)
+        model = copy
+    # Wrapped once, so that tensors have the same names in both files.
+    batch_of_one = tensorflow.keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]))
+    wrapped = tensorflow.keras.Model(batch_of_one, model(batch_of_one, training=False))
+    data = _convert(wrapped, inputs)
+    return Quantized(Model(tflite.read(data, name), data), _convert(wrapped, None), equalized)
+
+
+def require_tensorflow() -> Any:
+    """The module ``tensorflow``; raises UsageError where it is not installed."""
+    # Read when it is imported: errors only.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with silence():
+            import tensorflow
+    except ImportError as error:
+        raise UsageError(
+            "a Keras model is quantized by TensorFlow, which is not installed",
+            "run: pip install tensorflow",
+        ) from error
+    return tensorflow
+
+
+def _convert(model: Any, calibration: Floats | None) -> bytes:
+    """A model of batch 1 as .tflite; in float where there is no calibration."""
+    tensorflow = require_tensorflow()
+    lite = tensorflow.lite
+    converter = lite.TFLiteConverter.from_keras_model(model)
+    if calibration is not None:
+        converter.optimizations = [lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: _batches(calibration)
+        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tensorflow.int8
+        converter.inference_output_type = tensorflow.int8
+    try:
+        with silence():
+            data: bytes = converter.convert()
+    except Exception as error:  # The converter raises what its parts happen to raise.
+        raise UnsupportedModelError(
+            f"TensorFlow cannot convert the model: {str(error).strip().splitlines()[0]}",
+            "change the layer it names; docs/operators.md lists the operators that can run",
+        ) from error
+    return data
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keeps what TensorFlow tells of itself, in Python and in C++, out of the terminal."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+        Path(os.devnull).open("wb") as nowhere,
+    ):
+        warnings.simplefilter("ignore")
+        sys.stderr.flush()
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _batches(inputs: Floats) -> Iterator[list[Floats]]:
+    for sample in inputs:
+        yield [sample[np.newaxis]]
