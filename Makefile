@@ -10,13 +10,16 @@ export PYTHON ?= python3
 .PHONY: help setup demo test test-all lint format docs bench clean distclean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.ready-run  ## install tinyaiot into .venv, and compilers and emulators by apt
 
 demo: $(VENV)/.ready-run  ## measure the digits example on an emulated board (BOARD=...)
 	$(BIN)/tinyaiot measure examples/digits/digits.tflite --board $(BOARD) \
 		--samples examples/digits/test_digits.npz
+
+example-%: $(VENV)/.ready-examples  ## train an example, and classify its test data on a board
+	$(BIN)/python -m examples.$*.train --board $(BOARD)
 
 test: $(VENV)/.ready-test  ## the tests, without the slowest
 	$(PYTEST)
