@@ -68,12 +68,20 @@ def test_specifications() -> None:
 def test_a_csv_file(tmp_path: Path) -> None:
     file = tmp_path / "trace.csv"
     file.write_text("time,mW,more\n1.5,20,x\n1.0,10,y\n2.0,3")
-    found = CsvMeter(parse_spec(f"csv:{file},unit=mW")).stop()
+    found = CsvMeter(parse_spec(f"csv:{file},unit=mW"), wait_s=0).stop()
     assert found.seconds.tolist() == [1.0, 1.5, 2.0]
     assert found.watts == pytest.approx([0.01, 0.02, 0.003])
     file.write_text("nothing\n")
     with pytest.raises(DeviceError, match="gave no numbers"):
         CsvMeter(parse_spec(f"csv:{file}")).stop()
+
+
+def test_a_csv_file_that_is_being_written(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv"
+    file.write_text("1,5\n")
+    later = f"1,5\n{time.time() + 60},7\n"
+    threading.Timer(0.3, lambda: file.write_text(later)).start()
+    assert CsvMeter(parse_spec(f"csv:{file}")).stop().watts.tolist() == [5, 7]
 
 
 class Ammeter:
@@ -113,7 +121,7 @@ def test_a_meter_on_a_port(built: Deployment, meter_port: str) -> None:
         on_port = Deployment(built.model, built.plan, built.board, built.image, port)
         found = measure_energy(on_port, inputs, meter, 1000, batch_s=0.5)
     assert found.runs == 500
-    assert found.milliwatts == pytest.approx(21 * 2.5, rel=0.05)
+    assert found.milliwatts == pytest.approx(21 * 2.5, rel=0.1)
     assert found.microjoules == pytest.approx(found.milliwatts * found.seconds / 500 * 1e3)
 
 
@@ -124,7 +132,7 @@ def test_command_line(built: Deployment, meter_port: str, tmp_path: Path) -> Non
         command += ["--work", str(tmp_path / "cli"), "--json", str(json_file)]
         assert cli.run([*command, "--energy", f"serial:{meter_port},unit=mA,volts=2.5"]) == 0
     energy = json.loads(json_file.read_text())["energy"]
-    assert energy["milliwatts"] == pytest.approx(52.5, rel=0.05)
+    assert energy["milliwatts"] == pytest.approx(52.5, rel=0.1)
     assert energy["seconds"] > 1
 
 

@@ -28,7 +28,9 @@ Reals = npt.NDArray[np.float64]
 _BATCH_S = 3.0
 _MOST_RUNS = 100_000
 _FEWEST_SAMPLES = 10
-_SETTLE_S = 0.2
+# How long a meter may take for its first number, and for one behind the last inference.
+_METER_WAIT_S = 5.0
+_POLL_S = 0.01
 # To watts; amperes are multiplied by the volts of the specification.
 _UNITS = {"W": 1.0, "mW": 1e-3, "uW": 1e-6, "A": 1.0, "mA": 1e-3, "uA": 1e-6}
 _HINT = "as serial:PORT,unit=mW or csv:FILE,unit=mA,volts=3.3; see docs/energy.md"
@@ -92,10 +94,10 @@ class Meter(Protocol):
     """A power meter; the interface for others than the two here."""
 
     def start(self) -> None:
-        """Begins to record."""
+        """Begins to record; returns when it does."""
 
     def stop(self) -> Trace:
-        """Ends recording; DeviceError where there is no trace."""
+        """Ends recording, with a sample of this moment; DeviceError where there is no trace."""
 
 
 def parse_spec(text: str) -> MeterSpec:
@@ -149,9 +151,11 @@ class SerialMeter:
         """Opens the port and begins to record; DeviceError where that is impossible."""
         self._link = SerialLink(self._spec.place, self._spec.baud_rate)
         self._thread.start()
+        self._wait_for_sample(time.time())
 
     def stop(self) -> Trace:
         """What came since; DeviceError where the port has gone or sent no numbers."""
+        self._wait_for_sample(time.time())
         self._stopped.set()
         self._thread.join()
         self._link.close()
@@ -161,6 +165,14 @@ class SerialMeter:
                 "check its cable, and repeat",
             )
         return _trace(self._samples, self._spec)
+
+    def _wait_for_sample(self, since: float) -> None:
+        """Returns when there is a sample of a time after ``since``, or none comes."""
+        deadline = time.monotonic() + _METER_WAIT_S
+        while time.monotonic() < deadline and self._thread.is_alive():
+            if self._samples and self._samples[-1][0] > since:
+                return
+            time.sleep(_POLL_S)
 
     def _record(self) -> None:
         pending = b""
@@ -182,16 +194,29 @@ def _numbers(line: bytes) -> Sequence[float]:
 
 
 class CsvMeter:
-    """A file that other software writes: Unix time and a value in the first two columns."""
+    """A file that other software writes: Unix time and a value in the first two columns.
 
-    def __init__(self, spec: MeterSpec) -> None:
+    Args:
+        wait_s: how long that software may keep its last lines.
+    """
+
+    def __init__(self, spec: MeterSpec, wait_s: float = _METER_WAIT_S) -> None:
         self._spec = spec
+        self._wait_s = wait_s
 
     def start(self) -> None:
         """Nothing: the other software records."""
 
     def stop(self) -> Trace:
-        """What the file holds now; DeviceError where that is no trace."""
+        """What the file holds; DeviceError where that is no trace."""
+        now, deadline = time.time(), time.monotonic() + self._wait_s
+        while True:
+            trace = self._read()
+            if trace.seconds[-1] > now or time.monotonic() >= deadline:
+                return trace
+            time.sleep(_POLL_S)
+
+    def _read(self) -> Trace:
         try:
             lines = Path(self._spec.place).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -282,9 +307,7 @@ def measure_energy(
         runs = min(max(round(batch_s * 1e6 / max(latency_us, 1)), 1), _MOST_RUNS)
         meter.start()
         try:
-            time.sleep(_SETTLE_S)
             batch = device.run_batch(runs)
-            time.sleep(_SETTLE_S)
         finally:
             trace = meter.stop()
     return energy_of(trace, batch)
