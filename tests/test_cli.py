@@ -140,6 +140,35 @@ def test_every_command_explains_itself(tmp_path: Path) -> None:
     for name in names:
         text = tinyaiot(name, "--help", cwd=tmp_path).stdout
         assert f"tinyaiot {name}" in text.split("Example")[1], f"{name} has no example"
+        assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("tinyaiot fl", {"flash", "fleet"}),
+        ("tinyaiot measure --mark", {"--markdown"}),
+        ("tinyaiot measure model.tflite --board mps2-an38", {"mps2-an385", "mps2-an386"}),
+        ("tinyaiot fleet model.tflite --board hi", {"hifive1"}),
+    ],
+)
+def test_shell_completion(words: str, expected: set[str], tmp_path: Path) -> None:
+    """What bash's script of click asks for, and gets."""
+    environment = {
+        "_TINYAIOT_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    command = Path(sys.executable).with_name("tinyaiot")
+    found = subprocess.run(
+        [command],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert {line.partition(",")[2] for line in found.splitlines()} == expected
 
 
 def test_version(tmp_path: Path) -> None:

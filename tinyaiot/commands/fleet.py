@@ -12,6 +12,7 @@ from tinyaiot.boards import STAND_IN, board_by_id, board_ids
 from tinyaiot.commands.options import (
     PATH,
     WORK,
+    complete_board,
     input_option,
     json_option,
     markdown_option,
@@ -38,6 +39,7 @@ _ALL, _HOST = "all", "host"
     multiple=True,
     metavar="ID",
     help="A board of `tinyaiot boards`, any number of times; or all, but for the host.",
+    shell_complete=complete_board,
 )
 @click.option(
     "--hardware-map",
@@ -81,7 +83,7 @@ def fleet(
 
     \b
     Example: tinyaiot fleet model.tflite --board mps2-an386 --board microbit
-             tinyaiot fleet model.tflite --hardware-map bench.yaml --markdown fleet.md
+             tinyaiot fleet model.tflite --hardware-map bench.yaml --jobs 4
     """
     report = Report(quiet, verbose)
     folder = work or WORK / f"fleet-{model.stem}"

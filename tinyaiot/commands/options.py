@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from tinyaiot import pipeline
-from tinyaiot.boards import board_by_id
+from tinyaiot.boards import board_by_id, board_ids
 from tinyaiot.build import Builder
 from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import UsageError
@@ -61,10 +61,21 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def complete_board(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The boards that begin so, for the shell's completion."""
+    return [board_id for board_id in board_ids() if board_id.startswith(begun)]
+
+
 model_argument = click.argument("model", type=PATH)
-optional_board = click.option("--board", metavar="ID", help="A board of `tinyaiot boards`.")
+optional_board = click.option(
+    "--board", metavar="ID", help="A board of `tinyaiot boards`.", shell_complete=complete_board
+)
 board_option = click.option(
-    "--board", metavar="ID", required=True, help="A board of `tinyaiot boards`."
+    "--board",
+    metavar="ID",
+    required=True,
+    help="A board of `tinyaiot boards`.",
+    shell_complete=complete_board,
 )
 project_argument = click.argument("project", type=PATH, metavar="DIR")
 input_option = click.option(
