@@ -53,7 +53,7 @@ def quantize(
     TensorFlow.
 
     \b
-    Example: tinyaiot quantize model.keras --data train.npz -o m.tflite --report test.npz
+    Example: tinyaiot quantize m.keras --data train.npz -o m.tflite --report test.npz
     """
     report = Report(quiet, verbose)
     calibration = load_calibration(data)["inputs"]
