@@ -66,9 +66,9 @@ def test_model_and_harness_compile_for_the_core(name: str, tmp_path: Path) -> No
 @pytest.mark.skipif(
     shutil.which(f"{OTHER_XTENSA}gcc") is None, reason=f"{OTHER_XTENSA}gcc is not installed"
 )
-@pytest.mark.parametrize("board", [b for b in REAL if b.compiled], ids=board_id)
+@pytest.mark.parametrize("board", [b for b in REAL if b.processor.arch == "xtensa"], ids=board_id)
 def test_model_compiles_for_another_xtensa(board: Board, tmp_path: Path) -> None:
-    assert board.processor.arch == "xtensa"
+    assert board.compiled
     digits_project(board).write(tmp_path / "project")
     make(tmp_path / "project", f"CROSS={OTHER_XTENSA}", "CORE_FLAGS=-mlongcalls")
     assert (tmp_path / "project/libtinyaiot.a").is_file()

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Builder, Image, build, read_manifest
-from tinyaiot.codegen.model import model_sources
+from tinyaiot.codegen.export import Format, export_models
+from tinyaiot.codegen.model import ModelSources, model_sources
 from tinyaiot.codegen.project import Sources, generate_project
 from tinyaiot.cores import Core, core_by_id
 from tinyaiot.documents import graph_document, plan_document
@@ -198,11 +199,22 @@ def generate(
         expected: by name of a model in C, what `pio test` compares with; see ``selftest``.
         defines: further C macros for the harness.
     """
-    sources = [
+    sources = _model_sources(models, plans, board)
+    return generate_project(sources, board, defines, expected=expected)
+
+
+def export(models: Sequence[Model], plans: Sequence[Plan], board: Board, target: Format) -> Sources:
+    """Graphs and Plans → a library of the models for another build system."""
+    return export_models(_model_sources(models, plans, board), target, board.id)
+
+
+def _model_sources(
+    models: Sequence[Model], plans: Sequence[Plan], board: Board
+) -> list[ModelSources]:
+    return [
         model_sources(model.graph, plan, board.processor, model.name)
         for model, plan in zip(models, plans, strict=True)
     ]
-    return generate_project(sources, board, defines, expected=expected)
 
 
 def board_of(project: Path) -> Board:

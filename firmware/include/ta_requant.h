@@ -42,7 +42,7 @@ static inline int32_t ta_doubling_high_multiply(int32_t a, int32_t b)
 /* x / 2^exponent rounded to nearest, halves away from zero; 0 <= exponent <= 31. */
 static inline int32_t ta_rounding_shift_right(int32_t x, int32_t exponent)
 {
-    const int32_t mask = (int32_t)((1u << (uint32_t)exponent) - 1u);
+    const int32_t mask = (int32_t)((UINT32_C(1) << (uint32_t)exponent) - 1u);
     const int32_t remainder = x & mask;
     const int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
     return (x >> exponent) + (remainder > threshold ? 1 : 0);
@@ -109,7 +109,7 @@ static inline int32_t ta_high_product(int32_t a, int32_t b)
 static inline int32_t ta_floor(const ta_requant *requant, int32_t shift, int32_t scaled,
                                int32_t word)
 {
-    const int32_t offset = (2 * requant->zero_point + 1) * (1 << (shift - 1));
+    const int32_t offset = (2 * requant->zero_point + 1) * (INT32_C(1) << (shift - 1));
     return (offset + ta_high_product(scaled, word)) >> shift;
 }
 

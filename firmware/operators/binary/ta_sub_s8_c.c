@@ -15,8 +15,8 @@ void ta_sub_s8_c(const ta_binary *op, const int8_t *a, const int8_t *b, int8_t *
     const int32_t a_step = op->a.channel_step;
     const int32_t b_step = op->b.channel_step;
     for (int32_t k = 0; k < count; ++k, a += a_step, b += b_step) {
-        const int32_t difference = ta_scale_down((*a - a_zero) * (1 << 20), a_scale) -
-                                   ta_scale_down((*b - b_zero) * (1 << 20), b_scale);
+        const int32_t difference = ta_scale_down((*a - a_zero) * (INT32_C(1) << 20), a_scale) -
+                                   ta_scale_down((*b - b_zero) * (INT32_C(1) << 20), b_scale);
         out[k] = ta_clamp_s8(ta_scale_down(difference, out_scale) + zero_point, lowest, highest);
     }
 }

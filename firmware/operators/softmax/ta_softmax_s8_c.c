@@ -10,7 +10,7 @@ static int32_t reciprocal_of_one_plus(int32_t x)
     int32_t estimate = 1515870810 + ta_doubling_high_multiply(half_denominator, -1010580540);
     for (int32_t k = 0; k < 3; ++k) {
         const int32_t error =
-            (1 << 29) - ta_doubling_high_multiply(half_denominator, estimate);
+            (INT32_C(1) << 29) - ta_doubling_high_multiply(half_denominator, estimate);
         estimate += 4 * ta_doubling_high_multiply(estimate, error);
     }
     return estimate > INT32_MAX / 2 ? INT32_MAX : 2 * estimate;

@@ -9,6 +9,7 @@
 #include <Arduino.h>
 
 extern "C" {
+#include "ta_frame.h"
 #include "ta_port.h"
 
 int TA_MAIN(void);
@@ -67,7 +68,8 @@ extern "C" uint8_t ta_port_read(void)
 extern "C" void ta_port_write(uint8_t byte)
 {
     output[output_count++] = byte;
-    if (output_count == sizeof output) {
+    /* A host waits for whole lines and frames, some of them before a long inference. */
+    if (byte == '\n' || byte == TA_FRAME_END || output_count == sizeof output) {
         flush_output();
     }
 }
