@@ -49,5 +49,7 @@ clean:  ## remove what was built; .venv stays
 distclean: clean  ## remove .venv too
 	rm -rf $(VENV)
 
+# Not to be removed after a rule of the kind example-%.
+.PRECIOUS: $(VENV)/.ready-%
 $(VENV)/.ready-%: pyproject.toml scripts/setup
 	@scripts/setup $*
