@@ -152,6 +152,14 @@ def test_cuts_equal_brute_force(graph: Graph, feed: bool) -> None:
     assert need(search.cuts()) == min(need(cuts) for cuts in everywhere if allowed(cuts))
     assert search.lower_bound() <= need(search.cuts())
 
+    least = need(search.cuts())
+    largest = max((need(cuts) for cuts in everywhere if allowed(cuts)), default=0)
+    for budget in (least, (least + largest) // 2, largest):
+        within = [cuts for cuts in everywhere if allowed(cuts) and need(cuts) <= budget]
+        fewest = search.fewest_cuts(budget)
+        assert fewest in within
+        assert len(fewest) == min(map(len, within))
+
 
 @settings(max_examples=100, deadline=None)
 @given(st.data())
@@ -230,6 +238,20 @@ def test_real_models_stream(name: str) -> None:
         assert plan is not None
         check(graph, plan, CORE, AMPLE)
         assert plan.lower_bound_bytes <= plan.total_arena_bytes <= reached
+
+
+def test_fewer_regions_are_cut_where_tied_addresses_miss_the_need() -> None:
+    path = MODELS / "kws.tflite"
+    if not path.exists():
+        pytest.skip(f"there is no {path.name} in {MODELS.name}/")
+    core = core_by_id("cortex-m4")
+    graph = tflite.read(path.read_bytes(), "kws")
+    plan = rows(graph, core, AMPLE, False)
+    assert plan is not None
+    check(graph, plan, core, AMPLE)
+    assert plan.total_arena_bytes <= 9_280
+    fastest, taken = kernels(graph, core), kernels(graph, core, plan)
+    assert [kernel.tier for kernel in taken] == [kernel.tier for kernel in fastest]
 
 
 def test_kernels_take_scratch_where_it_is_free_and_less_where_it_is_not() -> None:

@@ -5,6 +5,9 @@ be written over an input that dies, as far as its rows are done with. Dynamic pr
 the places to cut makes the largest region's need smallest: f[j] = min over i of
 max(f[i], need(i, j)). Nothing is computed twice.
 
+Tensors that lie whole at a cut tie the addresses of two regions, so the need is not always met.
+Where it is missed, cuts into fewer regions, each of which may need a little more, are tried too.
+
 Regions are found for the kernels with the least scratch among those that are about as fast. Then
 each node gets the fastest kernel whose scratch finds a place that is free while its region runs.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +32,9 @@ from tinyaiot.planner.region import Ends, Region, ends_of, measure
 
 _ALIGNMENT = 4
 _NEVER = 1 << 60
+
+# How many budgets between the need and the bytes that were used are tried at most.
+_MOST_BUDGETS = 12
 
 
 def rows(
@@ -46,8 +53,7 @@ def rows(
             fastest that it can have.
     """
     search = Search(flow_of(graph, keep_input=keep_input, feed=feed), core, slowest_tier)
-    cuts = search.cuts()
-    layout = _layout(search, cuts)
+    layout = _best_layout(search)
     for memory in memories:
         if layout.arrangement.used_bytes <= memory.capacity_bytes:
             return _plan(graph, search, layout, memory.name, keep_input, core)
@@ -101,6 +107,44 @@ class Search:
             cuts.append(best[cuts[-1]].start)
         return tuple(reversed(cuts))
 
+    def fewest_cuts(self, budget_bytes: int) -> tuple[int, ...]:
+        """As ``cuts``, but of the fewest regions, each of which needs ``budget_bytes`` at most.
+
+        Raises:
+            ValueError: some node needs more by itself.
+        """
+        count = len(self.flow.nodes)
+        # (regions, boundary bytes, start of the last region) of the nodes before each place.
+        best: list[tuple[int, int, int] | None] = [(0, 0, 0)]
+        for stop in range(1, count + 1):
+            found = [
+                (before[0] + 1, before[1] + self._boundary_bytes(start, stop), start)
+                for start, before in enumerate(best)
+                if before is not None
+                and self._least(start, stop) <= budget_bytes
+                and self.need(start, stop) <= budget_bytes
+            ]
+            best.append(min(found, default=None))
+        cuts = [count]
+        while cuts[-1] > 0:
+            last = best[cuts[-1]]
+            if last is None:
+                raise ValueError(f"no regions do with {budget_bytes} bytes")
+            cuts.append(last[2])
+        return tuple(reversed(cuts))
+
+    def needs_between(self, low: int, high: int) -> list[int]:
+        """What regions need, in ascending order, of those that need from low to below high."""
+        count = len(self.flow.nodes)
+        return sorted(
+            {
+                self.need(start, stop)
+                for start in range(count)
+                for stop in range(start + 1, count + 1)
+                if self._least(start, stop) < high and low <= self.need(start, stop) < high
+            }
+        )
+
     def lower_bound(self) -> int:
         """No regions, wherever they are cut, can do with less."""
         best = [0]
@@ -126,11 +170,10 @@ class Search:
             if found is not None and floor > found.need_bytes:
                 break
             before = best[start]
-            boundary = sum(self._size(t) for t in ends_of(self.flow, start, stop).live_in)
             candidate = _Best(
                 need_bytes=max(before.need_bytes, self.need(start, stop)),
                 regions=before.regions + 1,
-                boundary_bytes=before.boundary_bytes + boundary,
+                boundary_bytes=before.boundary_bytes + self._boundary_bytes(start, stop),
                 start=start,
             )
             if found is None or candidate.rank < found.rank:
@@ -154,6 +197,9 @@ class Search:
         dying = sum(self._size(t) for t in ends.dying)
         made = sum(self._size(t) for t in ends.live_out)
         return self._whole_bytes(ends) + rings + self._scratch(start, stop) - min(dying, made)
+
+    def _boundary_bytes(self, start: int, stop: int) -> int:
+        return sum(self._size(tensor) for tensor in ends_of(self.flow, start, stop).live_in)
 
     def _whole_bytes(self, ends: Ends) -> int:
         return sum(self._size(tensor) for tensor in (*ends.live_in, *ends.live_out))
@@ -196,6 +242,20 @@ class _Layout:
     buffers: tuple[Buffer, ...]
     arrangement: Arrangement
     need_bytes: int
+
+
+def _best_layout(search: Search) -> _Layout:
+    """That of the best cuts; where its addresses miss the need, the smallest of several."""
+    best = _layout(search, search.cuts())
+    budgets = search.needs_between(best.need_bytes, best.arrangement.used_bytes)
+    stride = max(1, math.ceil(len(budgets) / _MOST_BUDGETS))
+    for budget in budgets[::stride]:
+        if budget >= best.arrangement.used_bytes:
+            break
+        layout = _layout(search, search.fewest_cuts(budget))
+        if layout.arrangement.used_bytes < best.arrangement.used_bytes:
+            best = layout
+    return best
 
 
 def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
