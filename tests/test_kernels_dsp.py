@@ -1,0 +1,148 @@
+"""Kernels of the DSP extension on the emulated core, in shapes that small graphs seldom have.
+
+Many channels, odd numbers of them, windows up to 7x7, rows of several groups and strips: all
+tensors are compared with TFLM's, values reach both ends, and so do zero points.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from tests.support import draw, emulated, graphs
+from tests.support.builder import ModelBuilder
+from tests.test_cores import drawn, kernels
+from tinyaiot.boards import board_by_id
+from tinyaiot.operators.windows import Padding, Window
+
+_BOARD = "mps2-an386"
+_CASES = 30
+_WINDOWS = ((3, 3), (3, 3), (1, 1), (5, 5), (7, 7), (1, 5), (4, 2), (2, 3))
+_EXPECTED = {
+    "ta_conv_2d_s8_dsp",
+    "ta_depthwise_conv_2d_s8_3x3_dsp",
+    "ta_depthwise_conv_2d_s8_m1_dsp",
+    "ta_fully_connected_s8_dsp",
+    "ta_add_s8_affine_dsp",
+}
+
+
+@st.composite
+def filters_of(draw_from: st.DrawFn, channels: int, taps: int, per_channel: bool) -> draw.Filters:
+    """Filters as these kernels take them: no weight of -128, shifts to the right."""
+    rng = np.random.default_rng(draw_from(draw.seeds))
+    weights = np.maximum(draw.int8_values(rng, (channels, taps)), -127)
+    low, high = draw_from(st.sampled_from(((-11, -6), (-11, -6), (-7, -1.1), (-20, -3))))
+    exponents = rng.uniform(low, high, channels if per_channel else 1)
+    if per_channel:
+        weights[rng.random(channels) < draw_from(st.sampled_from((0, 0, 0.3)))] = 0
+    in_scale, out_scale = 0.0235, 0.1
+    scales = [float(np.float32(2.0**e * out_scale / in_scale)) for e in exponents]
+    bias = rng.integers(-(2**15), 2**15, channels).astype(np.int32)
+    return draw.Filters(weights, bias, scales, in_scale, out_scale)
+
+
+@st.composite
+def windowed(
+    draw_from: st.DrawFn, op: str, windows: tuple[tuple[int, int], ...] = _WINDOWS
+) -> graphs.DrawnModel:
+    """One convolution; its outputs often begin at the zero point, as they do behind a ReLU."""
+    depthwise = op == "DEPTHWISE_CONV_2D"
+    kernel_h, kernel_w = draw_from(st.sampled_from(windows))
+    strides = draw_from(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    scheme = draw_from(st.sampled_from(Padding))
+    height, width = draw_from(st.tuples(st.integers(7, 9), st.integers(7, 40)))
+    channels = draw_from(st.sampled_from((1, 2, 4, 5, 8, 11, 16, 20)))
+    multiplier = draw_from(st.integers(1, 5)) if channels == 1 else 1
+    out_channels = channels * multiplier if depthwise else draw_from(st.integers(2, 13))
+    taps = kernel_h * kernel_w * (1 if depthwise else channels)
+    filters = draw_from(filters_of(out_channels, taps, draw_from(st.booleans())))
+    b = ModelBuilder("m")
+    shape = (1, height, width, channels)
+    x = b.input(shape, filters.in_scale, draw_from(draw.zero_points))
+    if depthwise:
+        weights = filters.weights.T.reshape(1, kernel_h, kernel_w, out_channels)
+    else:
+        weights = filters.weights.reshape(out_channels, kernel_h, kernel_w, channels)
+    w = b.constant(weights, filters.scales, axis=3 if depthwise else 0)
+    bias = b.constant(filters.bias, [1.0])
+    out_h = Window.of(scheme, height, kernel_h, strides[0]).out_size
+    out_w = Window.of(scheme, width, kernel_w, strides[1]).out_size
+    out_zero = draw_from(st.sampled_from((-128, -128, -128, 0, 5, 127)))
+    y = b.tensor((1, out_h, out_w, out_channels), filters.out_scale, out_zero)
+    options = {"depthMultiplier": multiplier} if depthwise else {}
+    activation = draw_from(draw.activations)
+    b.op(
+        op,
+        [x, w, bias],
+        [y],
+        padding=scheme.value,
+        strideH=strides[0],
+        strideW=strides[1],
+        dilationHFactor=1,
+        dilationWFactor=1,
+        fusedActivationFunction=activation,
+        **options,
+    )
+    return _drawn(draw_from, b, y, [shape], op)
+
+
+@st.composite
+def fully_connected(draw_from: st.DrawFn) -> graphs.DrawnModel:
+    """One FULLY_CONNECTED of many inputs."""
+    depth, channels = draw_from(st.tuples(st.integers(1, 130), st.integers(2, 17)))
+    filters = draw_from(filters_of(channels, depth, False))
+    b = ModelBuilder("m")
+    x = b.input((1, depth), filters.in_scale, draw_from(draw.zero_points))
+    w = b.constant(filters.weights, filters.scales)
+    product = float(np.float32(filters.in_scale) * np.float32(filters.scales[0]))
+    bias = b.constant(filters.bias, [product])
+    y = b.tensor((1, channels), filters.out_scale, draw_from(draw.zero_points))
+    activation = draw_from(draw.activations)
+    b.op("FULLY_CONNECTED", [x, w, bias], [y], fusedActivationFunction=activation)
+    return _drawn(draw_from, b, y, [(1, depth)], "FULLY_CONNECTED")
+
+
+@st.composite
+def sum_of_two(draw_from: st.DrawFn) -> graphs.DrawnModel:
+    """One ADD or SUB of equal shapes, whose scales are of the same order."""
+    op = draw_from(st.sampled_from(("ADD", "SUB")))
+    shape = (1, 2, 3, draw_from(st.integers(1, 9)))
+    b = ModelBuilder("m")
+    scales = st.floats(0.0625, 0.5, width=32)
+    ends = [b.input(shape, draw_from(scales), draw_from(draw.zero_points)) for _ in range(2)]
+    y = b.tensor(shape, draw_from(scales), draw_from(draw.zero_points))
+    b.op(op, ends, [y])
+    return _drawn(draw_from, b, y, [shape, shape], op)
+
+
+def _drawn(
+    draw_from: st.DrawFn, b: ModelBuilder, y: int, shapes: list[tuple[int, ...]], name: str
+) -> graphs.DrawnModel:
+    rng = np.random.default_rng(draw_from(draw.seeds))
+    inputs = [draw.int8_values(rng, shape) for shape in shapes]
+    return graphs.DrawnModel(b.build([y]), inputs, name)
+
+
+def test_kernels_equal_tflm(tmp_path: Path) -> None:
+    board = board_by_id(_BOARD)
+    assert board.emulator is not None
+    for tool in (board.emulator.qemu, board.processor.toolchain + "gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    strategies = {
+        "conv": windowed("CONV_2D"),
+        "depthwise": windowed("DEPTHWISE_CONV_2D"),
+        "strips": windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
+        "connected": fully_connected(),
+        "sum": sum_of_two(),
+    }
+    cases = [case for name, s in strategies.items() for case in drawn(s, name, _CASES)]
+    taken = Counter(k for case in cases for k in kernels(case.model.graph, board.processor))
+    assert all(taken[name] >= 5 for name in _EXPECTED), taken
+    emulated.check(cases, board, tmp_path)
