@@ -13,6 +13,7 @@ from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators.base import (
+    TUNED,
     AnyArray,
     Kernel,
     LowerContext,
@@ -25,6 +26,8 @@ from tinyaiot.operators.common import Activation, activation_clamps, clamp_range
 from tinyaiot.operators.windows import Padding, Window, taps, windows
 
 _INT16_MAX = 32767
+_DSP_CHANNELS = 4
+_DSP_MAX_PIXELS = 255
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,28 @@ class Pool2D(Operator[PoolAttributes]):
         return Lowered((call,), (), ("pool_2d/ta_pool_2d.c", kernel.source))
 
 
+def _sums_fit_int16(node: Node, core: Core) -> bool:
+    a = node.attributes
+    return (
+        "dsp" in core.features
+        and node.input(0).channels >= _DSP_CHANNELS
+        and a.kernel_h * a.kernel_w <= _DSP_MAX_PIXELS
+    )
+
+
 class AveragePool2D(Pool2D):
     """TFLM's reference_integer_ops::AveragePool: padding does not count."""
 
     name = "AVERAGE_POOL_2D"
-    kernels = (Kernel("ta_average_pool_2d_s8_c", "pool_2d/ta_average_pool_2d_s8_c.c"),)
+    kernels = (
+        Kernel(
+            "ta_average_pool_2d_s8_dsp",
+            "pool_2d/ta_average_pool_2d_s8_dsp.c",
+            applies=_sums_fit_int16,
+            tier=TUNED,
+        ),
+        Kernel("ta_average_pool_2d_s8_c", "pool_2d/ta_average_pool_2d_s8_c.c"),
+    )
 
     def pool(self, x: AnyArray, vertical: Window, horizontal: Window) -> AnyArray:
         sums = sum(tap for _, _, tap in taps(x, vertical, horizontal, padding=0))

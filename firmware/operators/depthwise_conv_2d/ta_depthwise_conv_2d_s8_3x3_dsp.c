@@ -26,9 +26,8 @@
     "strd r11, r10, [" second "], #8\n"
 
 /* Lays out `count` columns of four channels in strips `pitch` bytes apart, 23 instructions each;
- * rows[k] + offset: the first of them, the others `step` bytes apart. Returns the first strip's
- * end. */
-__attribute__((naked, noinline)) static int32_t *lay_columns(
+ * rows[k] + offset: the first of them, the others `step` bytes apart. */
+__attribute__((naked, noinline)) static void lay_columns(
     int32_t *strip __attribute__((unused)), int32_t pitch __attribute__((unused)),
     const int8_t *const *rows __attribute__((unused)), int32_t offset __attribute__((unused)),
     int32_t step __attribute__((unused)), int32_t count __attribute__((unused)))
@@ -63,15 +62,14 @@ static void lay_strips(const ta_conv_2d *op, const int8_t *const *rows, int32_t 
     const int32_t first = left > 0 ? left : 0;
     const int32_t last = stop < op->in_width ? stop : op->in_width;
     const int8_t *const zeros[3] = { op->zero_row, op->zero_row, op->zero_row };
-    int32_t *strip = (int32_t *)op->scratch + op->kernel_h;
-    if (first > left) {
-        strip = lay_columns(strip, pitch, zeros, 0, 0, first - left);
+    int32_t *const strip = (int32_t *)op->scratch + op->kernel_h;
+    if (channel == 0) {
+        /* Padding is that of all channels. */
+        lay_columns(strip, pitch, zeros, 0, 0, first - left);
+        lay_columns(strip + 2 * (last - left), pitch, zeros, 0, 0, stop - last);
     }
-    strip = lay_columns(strip, pitch, rows, first * op->in_channels + channel, op->in_channels,
-                        last - first);
-    if (stop > last) {
-        (void)lay_columns(strip, pitch, zeros, 0, 0, stop - last);
-    }
+    lay_columns(strip + 2 * (first - left), pitch, rows, first * op->in_channels + channel,
+                op->in_channels, last - first);
 }
 
 /* Four channels of a stretch; the assembly knows the offsets, and makes this its frame. */

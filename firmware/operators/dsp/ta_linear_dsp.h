@@ -38,7 +38,7 @@ typedef struct ta_linear_dsp {
     int32_t offset;        /* of floors; else 2 * zero point + 1 */
     const int32_t *pairs;  /* (channels + 1) / 2 of them; where channels is odd, the last is that
                             * of the last two */
-    int32_t floors;
+    int32_t kind;          /* 3 for floors, else 6 */
 } ta_linear_dsp;
 
 /* A layer over groups at `pixels`. */

@@ -202,13 +202,14 @@ __attribute__((naked, noinline)) static const int32_t *apply(
 
 void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
 {
-    const int32_t kind = TA_LINEAR_DSP_GROUP - count + (layer->floors ? 0 : TA_LINEAR_DSP_GROUP);
+    const int32_t kind = layer->kind - count;
+    const int32_t odd = layer->channels & 1;
     layer->out = out;
-    layer->end = out + layer->channels / 2 * 2;
+    layer->end = out + layer->channels - odd;
     const int32_t *last = apply(layer, layer->pairs, kind);
-    if (layer->channels % 2 != 0) {
-        layer->out = out + layer->channels - 2;
-        layer->end = out + layer->channels;
+    if (odd) {
+        layer->out = layer->end - 1;
+        layer->end += 1;
         (void)apply(layer, last, kind);
     }
 }

@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model has few: built for size. */
-#pragma GCC optimize("Os")
-
 #include "ta_pool_2d.h"
 
 /* Channel c's sum over the window. */

@@ -41,6 +41,9 @@ void ta_pool_2d_rows(const ta_pool_2d *op, int32_t y_start, int32_t y_stop);
 ta_pool_2d_kernel ta_average_pool_2d_s8_c;
 ta_pool_2d_kernel ta_max_pool_2d_s8_c;
 
+/* At least four channels, windows of at most 255 pixels, cores with the DSP extension. */
+ta_pool_2d_kernel ta_average_pool_2d_s8_dsp;
+
 /* Columns [start, stop) of the input; never empty in a window. */
 typedef struct ta_columns {
     int32_t start;
