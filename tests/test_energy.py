@@ -99,10 +99,10 @@ class Ammeter:
         """It takes no commands."""
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Deployment:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     options = pipeline.PlanOptions(keep_input=True)
-    job = pipeline.Job(DIGITS, board_by_id("host"), tmp_path / "work", None, options)
+    job = pipeline.Job(DIGITS, board_by_id("host"), tmp_path_factory.mktemp("work"), None, options)
     return pipeline.deploy(job, pipeline.Silent())
 
 
