@@ -59,6 +59,10 @@ def _pieces_bytes(node: Node, core: Core) -> int:
     return node.input(1).shape[1] if _rows_a_batch(node) > 1 else 0
 
 
+def _has_four_filters(node: Node, core: Core) -> bool:
+    return node.output.channels >= 4
+
+
 class FullyConnected(Operator[FullyConnectedAttributes]):
     """TFLM's reference_integer_ops::FullyConnected, and its FullyConnectedPerChannel."""
 
@@ -93,6 +97,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
         linear.LinearKernel(
             "ta_fully_connected_s8_4_c",
             "fully_connected/ta_fully_connected_s8_4_c.c",
+            applies=_has_four_filters,
             scratch_bytes=_pieces_bytes,
             shared=linear_c.SHARED_SOURCES_OF_1,
             layout=linear_c.floored,
