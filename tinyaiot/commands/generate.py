@@ -47,7 +47,7 @@ def generate(
 
     \b
     Example: tinyaiot generate model.tflite --board mps2-an386 -o firmware/
-             tinyaiot generate model.tflite --board nano33ble --format zephyr -o model/
+             tinyaiot generate model.tflite --board pico --format zephyr -o m/
     """
     report = Report(quiet, verbose)
     target = board_by_id(board)
