@@ -44,11 +44,13 @@ LAYERS = (
         "hil",
         "fleet",
         "diff",
+        "fit",
     ),
     (
         "report",
         "report_quantization",
         "report_boards",
+        "report_fit",
         "report_energy",
         "report_mlperf",
         "fleet_report",

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from tinyaiot import pipeline
-from tinyaiot.boards import board_by_id
+from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.commands.options import (
+    complete_board,
     json_option,
     model_argument,
-    optional_board,
     plan_options,
     verbosity,
 )
-from tinyaiot.documents import analysis_document
+from tinyaiot.documents import Document, analysis_document
+from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
-from tinyaiot.frontends import load
+from tinyaiot.fit import Fit, Verdict, fits_document, fits_of
+from tinyaiot.frontends import Model, load
 from tinyaiot.report import Report
-from tinyaiot.summary import summarize
+from tinyaiot.report_fit import report_fits
+from tinyaiot.summary import ModelSummary, summarize
+
+_ALL, _HOST = "all", "host"
 
 
 @click.command()
 @model_argument
-@optional_board
+@click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    metavar="ID",
+    help="A board of `tinyaiot boards`, any number of times; or all, but for the host.",
+    shell_complete=complete_board,
+)
 @json_option
 @verbosity
 @plan_options
 def analyze(
     model: Path,
-    board: str | None,
+    boards: tuple[str, ...],
     json_file: Path | None,
     quiet: bool,
     verbose: bool,
@@ -38,16 +51,40 @@ def analyze(
 ) -> None:
     """Show what a model is and what it needs; no compiler and no board are needed.
 
-    Without --board the plan is made for a Cortex-M4 with RAM without end.
+    Without --board the plan is made for a Cortex-M4 with RAM without end. Of several boards, or
+    all, a table says which take the model; the exit code is 5 where none does.
 
     \b
     Example: tinyaiot analyze model.tflite --board mps2-an386
+             tinyaiot analyze model.tflite --board all
     """
     report = Report(quiet, verbose)
-    target = None if board is None else board_by_id(board)
+    targets = _targets(boards)
     loaded = load(model)
     summary = summarize(loaded.graph)
     report.model(summary)
+    if len(targets) > 1:
+        _compare_boards(report, loaded, summary, targets, options, json_file)
+        return
+    document = _look_at(report, loaded, summary, targets[0] if targets else None, options)
+    if json_file is not None:
+        write_json(json_file, document)
+
+
+def _targets(boards: tuple[str, ...]) -> tuple[Board, ...]:
+    """The boards that are named, each once; raises UsageError for unknown ones."""
+    ids = [board_id for board_id in board_ids() if board_id != _HOST] if _ALL in boards else boards
+    return tuple(board_by_id(board_id) for board_id in dict.fromkeys(ids))
+
+
+def _look_at(
+    report: Report,
+    loaded: Model,
+    summary: ModelSummary,
+    target: Board | None,
+    options: pipeline.PlanOptions,
+) -> Document:
+    """Layer by layer; raises DoesNotFitError where there is a board that does not take it."""
     plan = pipeline.plan_without_limits(loaded, target, options)
     report.layers(summary, plan)
     report.needs(summary, plan)
@@ -55,5 +92,32 @@ def analyze(
     if target is not None:
         plan = pipeline.plan_model_on(loaded, target, options)
         report.fit(summary, plan, target)
+    return analysis_document(summary, plan, target)
+
+
+def _compare_boards(
+    report: Report,
+    loaded: Model,
+    summary: ModelSummary,
+    targets: Sequence[Board],
+    options: pipeline.PlanOptions,
+    json_file: Path | None,
+) -> None:
+    """One line a board; raises DoesNotFitError, when all is printed, where none takes it."""
+    with report.progress(f"planning {summary.name}", len(targets)) as advance:
+        fits = fits_of(loaded, targets, options, advance)
+    report_fits(report, summary, fits)
     if json_file is not None:
-        write_json(json_file, analysis_document(summary, plan, target))
+        write_json(json_file, fits_document(summary, fits))
+    if not any(fit.verdict is Verdict.FITS for fit in fits):
+        raise _fits_nowhere(fits)
+
+
+def _fits_nowhere(fits: Sequence[Fit]) -> DoesNotFitError:
+    fed = [fit.board.id for fit in fits if fit.verdict is Verdict.FITS_FED]
+    hint = "take a smaller model, or a board with larger memories"
+    return DoesNotFitError(
+        f"the model fits none of the {len(fits)} boards",
+        f"--feed rows makes it fit {', '.join(fed)}" if fed else hint,
+        tuple(f"{fit.board.id}: {fit.problem}" for fit in fits),
+    )

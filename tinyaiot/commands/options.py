@@ -67,9 +67,6 @@ def complete_board(context: click.Context, parameter: click.Parameter, begun: st
 
 
 model_argument = click.argument("model", type=PATH)
-optional_board = click.option(
-    "--board", metavar="ID", help="A board of `tinyaiot boards`.", shell_complete=complete_board
-)
 board_option = click.option(
     "--board",
     metavar="ID",
