@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.support.builder import ModelBuilder
 from tests.support.real_models import FOLDER
 from tinyaiot import api, zoo
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError, UsageError
 from tinyaiot.graph import DType
-from tinyaiot.quantization import check_calibration, compare, load_keras, quantize
+from tinyaiot.quantization import check_calibration, compare, load_keras, pair, quantize
 from tinyaiot.quantization.calibration import load_calibration
 from tinyaiot.quantization.equalization import equalize, find_links
 
@@ -236,3 +237,69 @@ def test_without_tensorflow_it_is_asked_for_in_one_line(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "pip install tensorflow" in result.stderr
     assert len(result.stderr.splitlines()) == 2
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tinyaiot", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_an_int8_model_stays_as_it_is_to_the_byte(tmp_path: Path) -> None:
+    b = ModelBuilder("x")
+    x, y = b.input((1, 4, 4, 2), 0.05, 3), b.tensor((1, 4, 4, 2), 0.05, 3)
+    b.op("ADD", [x, x], [y])
+    data = b.build([y])
+    (tmp_path / "x.tflite").write_bytes(data)
+    result = run(tmp_path, "quantize", "x.tflite", "-o", "y.tflite")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "y.tflite").read_bytes() == data
+    result = run(tmp_path, "quantize", "x.tflite", "-o", "y.tflite", "--report", "x.npz")
+    assert result.returncode == 2
+    assert "--int8 x.tflite" in result.stderr
+
+
+def test_what_quantize_lacks_is_said(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", inputs=typical(20))
+    for arguments, said in (
+        (("x.keras", "-o", "y.tflite"), "--data X.npz"),
+        (("x.keras", "--data", "x.npz"), "-o FILE"),
+        (("x.keras", "--int8", "y.tflite"), "--report X.npz"),
+    ):
+        result = run(tmp_path, "quantize", *arguments)
+        assert result.returncode == 2
+        assert said in result.stderr
+
+
+@pytest.mark.parametrize("command", ["analyze", "measure"])
+def test_other_commands_send_a_trained_model_to_quantize(tmp_path: Path, command: str) -> None:
+    (tmp_path / "x.keras").write_text("")
+    result = run(tmp_path, command, "x.keras", *(["--board", "host"] * (command == "measure")))
+    assert result.returncode == 4
+    assert "tinyaiot quantize x.keras" in result.stderr
+    assert len(result.stderr.splitlines()) == 2
+
+
+@tensorflow
+def test_a_pair_of_files_is_compared_like_a_conversion(tmp_path: Path) -> None:
+    quantized = quantize(network(), typical(64))
+    (tmp_path / "float.tflite").write_bytes(quantized.float_data)
+    (tmp_path / "int8.tflite").write_bytes(quantized.model.data)
+    again = pair(tmp_path / "int8.tflite", tmp_path / "float.tflite")
+    assert compare(again, typical(10)) == compare(quantized, typical(10))
+    with pytest.raises(UsageError, match="the float model takes int8"):
+        compare(pair(tmp_path / "int8.tflite", tmp_path / "int8.tflite"), typical(10))
+    (tmp_path / "float.tflite").write_bytes(b"no model")
+    with pytest.raises(UnreadableModelError, match="cannot run the float model"):
+        compare(pair(tmp_path / "int8.tflite", tmp_path / "float.tflite"), typical(10))
+    with pytest.raises(UnreadableModelError, match="cannot be read"):
+        pair(tmp_path / "int8.tflite", tmp_path / "absent.tflite")
+
+
+@tensorflow
+@pytest.mark.skipif(not FOLDER.exists(), reason=f"no models in {FOLDER}")
+def test_a_model_that_others_quantized_is_compared_with_its_original() -> None:
+    samples = np.random.default_rng(1).uniform(0, 255, (20, 32, 32, 3)).astype(np.float32)
+    comparison = compare(pair(FOLDER / "ic.tflite", FOLDER / "ic.h5"), samples)
+    assert comparison.agreement >= 0.9
+    assert comparison.sqnr_db is not None
+    assert comparison.sqnr_db > 15

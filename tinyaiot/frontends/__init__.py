@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from tinyaiot.errors import UnreadableModelError
+from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph
+
+# Models as training leaves them: ``tinyaiot quantize`` takes them, and nothing else does.
+TRAINED_SUFFIXES = (".keras", ".h5")
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,14 @@ def load(path: Path) -> Model:
 
     Raises:
         UnreadableModelError: the file is missing, of no known kind, or corrupt.
-        UnsupportedModelError: the model breaks rules; ``details`` lists all violations.
+        UnsupportedModelError: the model is not quantized yet, or breaks rules; ``details`` lists
+            all violations.
     """
+    if path.suffix.lower() in TRAINED_SUFFIXES:
+        raise UnsupportedModelError(
+            f"{path.name} is not quantized to int8",
+            f"run first: tinyaiot quantize {path} --data X.npz -o {path.stem}.tflite",
+        )
     convert = converters().get(path.suffix.lower())
     if convert is None:
         raise UnreadableModelError(

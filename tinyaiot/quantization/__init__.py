@@ -7,7 +7,7 @@ error here. TensorFlow is imported when a model is converted, and not before.
 
 from tinyaiot.quantization.calibration import check_calibration, load_calibration
 from tinyaiot.quantization.comparison import Comparison, LayerError, compare
-from tinyaiot.quantization.convert import Quantized, load_keras, quantize
+from tinyaiot.quantization.convert import Quantized, load_keras, pair, quantize
 
 __all__ = [
     "Comparison",
@@ -17,5 +17,6 @@ __all__ = [
     "compare",
     "load_calibration",
     "load_keras",
+    "pair",
     "quantize",
 ]

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyaiot import oracle
-from tinyaiot.errors import UsageError
+from tinyaiot.errors import UnreadableModelError, UsageError
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.quantization.convert import Quantized, require_tensorflow, silence
 from tinyaiot.samples import as_samples
+from tinyaiot.summary import format_shape
 
 # A tensor's name, as far as it is the same in both models, and its shape.
 _Key = tuple[str, tuple[int, ...]]
@@ -98,13 +99,15 @@ def compare(
         labels: the class of each, integers [count].
 
     Raises:
-        UsageError: the samples do not match the model.
+        UsageError: the samples do not match the model, or the float model's input does not.
+        UnreadableModelError: the float model is no .tflite that TensorFlow Lite can run.
     """
     graph = quantized.model.graph
     if inputs.dtype.kind != "f":
         raise UsageError(f"the samples are {inputs.dtype}", "give floating point")
     samples = as_samples(inputs, labels, graph)
-    interpreter = _FloatInterpreter(quantized.float_data)
+    interpreter = _FloatInterpreter(quantized.float_data, graph.inputs[0].shape)
+    outputs = _Power()
     powers: dict[int, _Power] = {}
     classes = np.zeros((2, len(samples)), np.int64)
     largest_error = 0.0
@@ -117,6 +120,7 @@ def compare(
                 reference = expected[_key(tensor.name, tensor.shape)]
                 powers.setdefault(tensor.index, _Power()).add(reference, values)
         output, reference = _real(actual.outputs[0], graph.outputs[0]), interpreter.output()
+        outputs.add(reference, output)
         largest_error = max(largest_error, float(np.max(np.abs(output - reference))))
         classes[:, k] = np.argmax(reference), np.argmax(output)
     sqnr = {index: power.sqnr_db for index, power in powers.items()}
@@ -126,7 +130,7 @@ def compare(
         float_accuracy=None if right is None else float(right[0]),
         int8_accuracy=None if right is None else float(right[1]),
         agreement=float(np.mean(classes[0] == classes[1])),
-        sqnr_db=sqnr.get(graph.outputs[0].index),
+        sqnr_db=outputs.sqnr_db,
         largest_error=largest_error,
         layers=tuple(_layer_error(node, sqnr) for node in graph.nodes),
     )
@@ -135,14 +139,27 @@ def compare(
 class _FloatInterpreter:
     """TensorFlow Lite on the float model, with every tensor kept."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, shape: tuple[int, ...]) -> None:
         lite = require_tensorflow().lite
-        with silence():
-            self._interpreter = lite.Interpreter(
-                model_content=data, experimental_preserve_all_tensors=True
-            )
-            self._interpreter.allocate_tensors()
+        try:
+            with silence():
+                self._interpreter = lite.Interpreter(
+                    model_content=data, experimental_preserve_all_tensors=True
+                )
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UnreadableModelError(
+                "TensorFlow Lite cannot run the float model", "give a float .tflite file"
+            ) from error
         [self._input] = self._interpreter.get_input_details()
+        if self._input["dtype"] is not np.float32 or math.prod(self._input["shape"]) != math.prod(
+            shape
+        ):
+            raise UsageError(
+                f"the float model takes {np.dtype(self._input['dtype'])} of "
+                f"{format_shape(tuple(self._input['shape']))}, the int8 one {format_shape(shape)}",
+                "give the float model that the int8 one was made of",
+            )
         self._output, *_ = self._interpreter.get_output_details()
 
     def run(self, sample: npt.NDArray[Any]) -> dict[_Key, AnyArray]:

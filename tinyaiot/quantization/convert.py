@@ -16,11 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError, UsageError
-from tinyaiot.frontends import Model, tflite
+from tinyaiot.frontends import TRAINED_SUFFIXES, Model, load, tflite
 from tinyaiot.quantization.calibration import Floats, check_calibration
 from tinyaiot.quantization.equalization import equalize as equalize_channels
-
-SUFFIXES = (".keras", ".h5")
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,10 @@ def load_keras(path: Path) -> Any:
         UsageError: TensorFlow is not installed.
         UnreadableModelError: the file is missing, or no such model.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in TRAINED_SUFFIXES:
         raise UnreadableModelError(
             f"{path.name} is of no kind of model that can be quantized",
-            f"give a file that ends in one of: {', '.join(SUFFIXES)}",
+            f"give a file that ends in one of: {', '.join(TRAINED_SUFFIXES)}",
         )
     if not path.is_file():
         raise UnreadableModelError(f"there is no file {path}", "check the path")
@@ -88,10 +86,37 @@ def quantize(
         equalized = equalize_channels(copy, inputs)
         model = copy
     # Wrapped once, so that tensors have the same names in both files.
-    batch_of_one = tensorflow.keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]))
-    wrapped = tensorflow.keras.Model(batch_of_one, model(batch_of_one, training=False))
+    wrapped = _batch_of_one(model)
     data = _convert(wrapped, inputs)
     return Quantized(Model(tflite.read(data, name), data), _convert(wrapped, None), equalized)
+
+
+def pair(int8: Path, original: Path) -> Quantized:
+    """An int8 .tflite made by whatever tool, beside the float model that it was made of.
+
+    Args:
+        original: a float .tflite, or a trained Keras model.
+
+    Raises:
+        UsageError: the two have not the same inputs, or TensorFlow is needed and not installed.
+        UnreadableModelError: one of the files is missing, or no such model.
+        UnsupportedModelError: the int8 model breaks rules of the supported operators.
+    """
+    model = load(int8)
+    if original.suffix.lower() not in tflite.SUFFIXES:
+        return Quantized(model, _convert(_batch_of_one(load_keras(original)), None), 0)
+    try:
+        return Quantized(model, original.read_bytes(), 0)
+    except OSError as error:
+        raise UnreadableModelError(
+            f"{original} cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from error
+
+
+def _batch_of_one(model: Any) -> Any:
+    keras = require_tensorflow().keras
+    inputs = keras.Input(batch_shape=(1, *model.inputs[0].shape[1:]))
+    return keras.Model(inputs, model(inputs, training=False))
 
 
 def require_tensorflow() -> Any:
