@@ -43,6 +43,20 @@ def test_plan_takes_options() -> None:
     assert api.plan(DIGITS, BOARD, PlanOptions(feed=True)).is_fed
 
 
+def test_a_limit_of_ram_takes_the_first_kind_of_plan_that_fits() -> None:
+    fast = api.plan(DIGITS, BOARD)
+    streamed = api.plan(DIGITS, BOARD, PlanOptions(Objective.RAM))
+    assert api.plan(DIGITS, BOARD, PlanOptions(ram_bytes=fast.total_arena_bytes)) == fast
+    limited = api.plan(DIGITS, BOARD, PlanOptions(ram_bytes=fast.total_arena_bytes - 1))
+    assert limited == streamed
+    # Below that, kernels with less scratch are left.
+    tight = api.plan(DIGITS, BOARD, PlanOptions(ram_bytes=streamed.total_arena_bytes - 1))
+    assert tight.total_arena_bytes < streamed.total_arena_bytes
+    for board in (None, BOARD):
+        with pytest.raises(DoesNotFitError):
+            api.analyze(DIGITS, board, PlanOptions(ram_bytes=100))
+
+
 def test_analyze_on_a_board_keeps_to_its_memory() -> None:
     large = next(b for b in api.boards() if b.id == BOARD)
     assert api.analyze(DIGITS, large).plan == api.plan(str(DIGITS), BOARD)

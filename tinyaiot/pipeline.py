@@ -66,11 +66,13 @@ class PlanOptions:
     Attributes:
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference.
+        ram_bytes: what the arenas may take in all, at most; None for what the board has.
     """
 
     objective: Objective = Objective.SPEED
     keep_input: bool = False
     feed: bool = False
+    ram_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
             the code fits beside them, only the linker knows.
     """
     _refuse_weights_beyond_flash(models, board)
-    left = memories(board)
+    left = _limited(memories(board), options.ram_bytes)
     plans = []
     for model in models:
         plans.append(_plan(model, board.processor, left, options))
@@ -170,9 +172,23 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
 
 
 def plan_without_limits(model: Model, board: Board | None, options: PlanOptions) -> Plan:
-    """The plan that the model would have, were RAM without end (on a Cortex-M4, if no board)."""
+    """The plan that the model would have, were RAM without end (on a Cortex-M4, if no board).
+
+    Raises:
+        DoesNotFitError: ``options.ram_bytes`` do not suffice.
+    """
     core = core_by_id("cortex-m4") if board is None else board.processor
-    return _plan(model, core, [_UNLIMITED], options)
+    return _plan(model, core, _limited([_UNLIMITED], options.ram_bytes), options)
+
+
+def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ...]:
+    """The first ``ram_bytes`` of the memories, in their order."""
+    limited = []
+    left = sum(memory.capacity_bytes for memory in given) if ram_bytes is None else ram_bytes
+    for memory in given:
+        limited.append(replace(memory, capacity_bytes=min(memory.capacity_bytes, left)))
+        left -= limited[-1].capacity_bytes
+    return tuple(limited)
 
 
 def _plan(model: Model, core: Core, left: Sequence[Memory], options: PlanOptions) -> Plan:

@@ -34,7 +34,7 @@ def verbosity(command: Command) -> Command:
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --objective, --feed and --keep-input, which the command takes as ``options``."""
+    """Adds --objective, --ram, --feed and --keep-input, which the command takes as ``options``."""
 
     @click.option(
         "--objective",
@@ -42,6 +42,13 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=Objective.SPEED.value,
         show_default=True,
         help="speed: layer by layer where it fits, else streamed. ram: the smallest arena.",
+    )
+    @click.option(
+        "--ram",
+        "ram_bytes",
+        type=click.IntRange(min=1),
+        metavar="BYTES",
+        help="The arena's limit; layers are streamed, and kernels slower, where it takes that.",
     )
     @click.option(
         "--feed",
@@ -54,8 +61,15 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--keep-input", is_flag=True, help="An inference leaves the input's bytes as they were."
     )
     @functools.wraps(command)
-    def wrapped(*args: Any, objective: str, feed: str, keep_input: bool, **kwargs: Any) -> Any:
-        options = pipeline.PlanOptions(Objective(objective), keep_input, feed == "rows")
+    def wrapped(
+        *args: Any,
+        objective: str,
+        ram_bytes: int | None,
+        feed: str,
+        keep_input: bool,
+        **kwargs: Any,
+    ) -> Any:
+        options = pipeline.PlanOptions(Objective(objective), keep_input, feed == "rows", ram_bytes)
         return command(*args, options=options, **kwargs)
 
     return wrapped

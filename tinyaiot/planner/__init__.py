@@ -14,7 +14,7 @@ from types import MappingProxyType
 from tinyaiot.cores import Core
 from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.graph import Graph
-from tinyaiot.operators.base import REFERENCE
+from tinyaiot.operators.base import PORTABLE, REFERENCE
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
@@ -31,8 +31,11 @@ FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {"rows": functools.partial(rows, feed=True)}
 )
 
-# What is left where nothing of these fits: kernels that take several times the instructions.
-LAST_STRATEGY = functools.partial(rows, slowest_tier=REFERENCE)
+# What is left where nothing of these fits: kernels that take several times the instructions,
+# where memory is short.
+LAST_STRATEGIES = tuple(
+    functools.partial(rows, slowest_tier=tier) for tier in (PORTABLE, REFERENCE)
+)
 
 _UNLIMITED_BYTES = 1 << 40
 
@@ -83,12 +86,13 @@ def plan_model(
     else:
         plan = next(fitting, None)
     if plan is None and strategy is None:
-        plan = LAST_STRATEGY(graph, core, memories, keep_input, feed)
+        slow = (make(graph, core, memories, keep_input, feed) for make in LAST_STRATEGIES)
+        plan = next((found for found in slow if found is not None), None)
     if plan is None:
         unlimited = (Memory("unlimited", _UNLIMITED_BYTES),)
         wanted = [make(graph, core, unlimited, keep_input) for make in strategies]
         if strategy is None:
-            wanted.append(LAST_STRATEGY(graph, core, unlimited, keep_input, feed))
+            wanted += [make(graph, core, unlimited, keep_input, feed) for make in LAST_STRATEGIES]
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories)
     check(graph, plan, core, memories)
