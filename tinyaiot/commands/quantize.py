@@ -62,7 +62,7 @@ def quantize(
     TensorFlow. A .tflite that is int8 already is copied byte for byte.
 
     \b
-    Example: tinyaiot quantize m.keras --data train.npz -o m.tflite --report test.npz
+    Example: tinyaiot quantize m.keras --data train.npz -o m.tflite --report t.npz
     """
     report = Report(quiet, verbose)
     if existing is None and model.suffix.lower() in tflite.SUFFIXES:
