@@ -8,7 +8,7 @@ import re
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -225,10 +225,7 @@ def _read_image(
             binary=binary if binary is not None and binary.is_file() else None,
             flash_bytes=_flash_bytes(elf, board),
             ram_bytes=_ram_bytes(elf),
-            array_bytes={
-                role: _total(sizes, (n for model in models for n in model["arrays"][role.value]))
-                for role in Role
-            },
+            array_bytes=_array_bytes(sizes, models),
             arena_bytes={
                 symbol: sizes.get(symbol, 0)
                 for model in models
@@ -236,6 +233,17 @@ def _read_image(
             },
             layers=_marks(elf),
         )
+
+
+def _array_bytes(sizes: Mapping[str, int], models: Sequence[Mapping[str, Any]]) -> dict[Role, int]:
+    """Of the constant arrays; what kernels have laid among the weights counts as what it is."""
+    found = {
+        role: _total(sizes, (n for model in models for n in model["arrays"][role.value]))
+        for role in Role
+    }
+    for name, nbytes in (item for model in models for item in model["inlaid"].items()):
+        found[Role(name)] += nbytes
+    return found
 
 
 def _symbol_sizes(elf: Any) -> dict[str, int]:

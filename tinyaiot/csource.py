@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 import numpy as np
@@ -30,12 +30,14 @@ class Array:
         data: its values; the dtype decides the C type (int8 → ``int8_t``, and so on).
         role: what it counts as in the flash account.
         alignment: in bytes, where a kernel reads it in larger units than its elements.
+        inlaid: bytes of it that count as something else, by role.
     """
 
     name: str
     data: npt.NDArray[Any]
     role: Role
     alignment: int = 0
+    inlaid: Mapping[Role, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

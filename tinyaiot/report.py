@@ -153,7 +153,7 @@ class Report:
         arrays = image.array_bytes
         self.line("flash", f"{image.flash_bytes:,} of {board.flash.size_bytes:,} bytes")
         self.line("", f"{image.weights_bytes:>11,} weights and biases")
-        self.line("", f"{arrays[Role.REQUANT]:>11,} scales of channels")
+        self.line("", f"{arrays[Role.REQUANT]:>11,} scales of channels, padding")
         self.line("", f"{arrays[Role.TABLE] + arrays[Role.DATA]:>11,} tables and constants")
         self.line("", f"{image.code_bytes:>11,} code, harness included")
         self.line("RAM", f"{image.ram_bytes:,} bytes of .data and .bss, the arena included")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,6 +37,7 @@ class ModelSources:
         files: contents by path within the project (``model/…`` and ``kernels/…``).
         image_id: hash of all of them, which the firmware tells the host.
         arrays: names of the constant arrays in flash, by role.
+        inlaid: bytes that lie in arrays of other roles, less those of others in its own, by role.
         arenas: name of the arena's array, by memory.
         is_fed: whether the rows of its inputs arrive during an inference.
     """
@@ -47,6 +48,7 @@ class ModelSources:
     arrays: Mapping[Role, tuple[str, ...]]
     arenas: Mapping[str, str]
     is_fed: bool = False
+    inlaid: Mapping[Role, int] = field(default_factory=dict)
 
     @property
     def c_sources(self) -> tuple[str, ...]:
@@ -160,6 +162,7 @@ class _ModelWriter:
             arrays={role: tuple(sorted(a.name for a in arrays if a.role is role)) for role in Role},
             arenas={memory: self._arena(memory) for memory in self.plan.arena_bytes},
             is_fed=self.plan.is_fed,
+            inlaid={role: _inlaid(arrays, role) for role in Role},
         )
 
     def _arena(self, memory: str) -> str:
@@ -350,6 +353,14 @@ def _lines(texts: Sequence[str], nbytes: int) -> list[str]:
 
 def _number(index: int) -> str:
     return f"{index:02d}"
+
+
+def _inlaid(arrays: Iterable[Array], role: Role) -> int:
+    """Bytes of ``role`` in arrays of another, less those of others in its own."""
+    return sum(
+        -sum(array.inlaid.values()) if array.role is role else array.inlaid.get(role, 0)
+        for array in arrays
+    )
 
 
 def _headers(lowered: Iterable[Lowered]) -> list[str]:

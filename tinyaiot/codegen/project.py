@@ -215,6 +215,7 @@ def _manifest(models: Sequence[ModelSources], board: Board) -> bytes:
                 "image_id": model.image_id,
                 "arenas": dict(model.arenas),
                 "arrays": {role.value: list(model.arrays.get(role, ())) for role in Role},
+                "inlaid": {role.value: nbytes for role, nbytes in model.inlaid.items()},
             }
             for model in models
         ],

@@ -92,11 +92,8 @@ def by_channel(node: Node) -> Constants:
     linear, floors = settled_linear(node), linear_dsp.floors_of(node, _FLOOR_SHIFT)
     if floors is None:
         raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
-    words = np.zeros((len(linear.filters), 5), np.uint32)
-    words.view(np.int8)[:, :9] = linear.filters[:, _TAP_ORDER]
-    words[:, 3] = floors.slope
-    words[:, 4] = floors.biases(linear).view(np.uint32)
-    return Constants(words, floors=True)
+    words = np.stack((floors.slope.astype(np.int32), floors.biases(linear)), axis=1)
+    return Constants(np.ascontiguousarray(linear.filters[:, _TAP_ORDER]), bias=words, floors=True)
 
 
 def by_fours(node: Node) -> Constants:
@@ -111,7 +108,8 @@ def by_fours(node: Node) -> Constants:
     words = (
         linear.bias[fours].astype(np.uint32),
         taps.view(np.uint32)[:, :, 0],
-        np.stack((mantissas[fours], shifts[fours] - 1), axis=-1).reshape(len(starts), -1),
+        (shifts[fours] - 1).astype(np.uint8).view(np.uint32),
+        mantissas[fours],
     )
     groups = np.concatenate([part.astype(np.uint32) for part in words], axis=1)
     zero = -linear.in_zero_point & 0xFFFF

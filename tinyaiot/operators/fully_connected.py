@@ -59,10 +59,6 @@ def _pieces_bytes(node: Node, core: Core) -> int:
     return node.input(1).shape[1] if _rows_a_batch(node) > 1 else 0
 
 
-def _has_four_filters(node: Node, core: Core) -> bool:
-    return node.output.channels >= 4
-
-
 class FullyConnected(Operator[FullyConnectedAttributes]):
     """TFLM's reference_integer_ops::FullyConnected, and its FullyConnectedPerChannel."""
 
@@ -95,15 +91,13 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             tier=TUNED,
         ),
         linear.LinearKernel(
-            "ta_fully_connected_s8_4_c",
-            "fully_connected/ta_fully_connected_s8_4_c.c",
-            applies=_has_four_filters,
+            "ta_fully_connected_s8_c",
+            "fully_connected/ta_fully_connected_s8_c.c",
             scratch_bytes=_pieces_bytes,
             shared=linear_c.SHARED_SOURCES_OF_1,
             layout=linear_c.floored,
             tier=PORTABLE,
         ),
-        Kernel("ta_fully_connected_s8_c", "fully_connected/ta_fully_connected_s8_c.c"),
     )
 
     def parse(self, options: Any, inputs: tuple[Tensor | None, ...]) -> FullyConnectedAttributes:

@@ -134,7 +134,8 @@ class Constants:
     """The constants of a node as a kernel reads them.
 
     Attributes:
-        bias: int32 [channels]; None where it lies among the weights.
+        bias: int32 [channels], or [channels, 2] with the slope of a floor before each; None where
+            it lies among the weights.
         requant: None where it lies among the weights.
         floors: whether biases and words are those of floors.
     """
@@ -187,10 +188,13 @@ def lower_linear(node: Node, prefix: str, kernel: Kernel) -> LoweredLinear:
     """Fields ``weights``, ``bias`` and ``requant``, as ``kernel`` reads them."""
     constants = kernel.layout(node) if isinstance(kernel, LinearKernel) else as_stored(node)
     linear, packed = settled_linear(node), constants.requant
-    arrays = [Array(f"{prefix}_weights", constants.weights, Role.WEIGHTS)]
+    inlaid = _inlaid(linear, constants)
+    arrays = [Array(f"{prefix}_weights", constants.weights, Role.WEIGHTS, inlaid=inlaid)]
     bias = words = right_shifts = Ref("NULL")
     if constants.bias is not None:
-        bias = _refer(arrays, Array(f"{prefix}_bias", constants.bias, Role.BIAS))
+        slopes = {Role.REQUANT: constants.bias.nbytes - 4 * len(linear.filters)}
+        array = Array(f"{prefix}_bias", constants.bias, Role.BIAS, inlaid=slopes)
+        bias = _refer(arrays, array)
     if packed is not None:
         words = _refer(arrays, Array(f"{prefix}_requant", packed.words, Role.REQUANT))
     if packed is not None and packed.right_shifts is not None:
@@ -213,6 +217,13 @@ def lower_linear(node: Node, prefix: str, kernel: Kernel) -> LoweredLinear:
             },
         },
     )
+
+
+def _inlaid(linear: Linear, constants: Constants) -> dict[Role, int]:
+    """What the array of weights holds beside the model's own: padding counts with the scales."""
+    bias_bytes = 4 * len(linear.filters) if constants.bias is None else 0
+    rest = constants.weights.nbytes - linear.filters.nbytes - bias_bytes
+    return {Role.BIAS: bias_bytes, Role.REQUANT: rest}
 
 
 def _refer(arrays: list[Array], array: Array) -> Ref:

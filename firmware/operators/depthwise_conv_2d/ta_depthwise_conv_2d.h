@@ -17,16 +17,16 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_c;
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
 
 /* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at least
- * four channels, cores with the DSP extension. Weights are [out_channels] of 12 int8 in the order
- * (0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2) by row and column, and
- * three of padding, then slope and bias of a floor (see ta_dsp_requant.h) by
+ * four channels, cores with the DSP extension. Weights are [out_channels][9] in the order (0, 0),
+ * (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2) by row and column; bias is
+ * [out_channels][2], slopes and biases of floors (see ta_dsp_requant.h) by
  * TA_DEPTHWISE_FLOOR_SHIFT. Needs [4][columns][2] words of scratch instead, for the input columns
  * of `stretch` output pixels, rounded up to an even number. */
 #define TA_DEPTHWISE_FLOOR_SHIFT 8
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
 
-/* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four rows. Weights are
- * [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where
+/* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four
+ * rows. Weights are [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where
  * there is no tap, and words in fours. Scratch holds the input columns of `stretch` output
  * pixels instead, 64 * ceil(kernel_h / 4) bytes each, and those of at least four pixels. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_mve;
@@ -34,7 +34,7 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_mve;
 /* Any window without dilation, multiplier 1, at least four channels, cores with the DSP extension.
  * Weights are words: less the input's zero point, in both halves; then for fours of channels (the
  * last four may overlap the ones before) [4] biases, the input's zero point not folded in,
- * [kernel_h * kernel_w] of four int8 weights, [4][2] mantissas and right shifts less 1 (see
+ * [kernel_h * kernel_w] of four int8 weights, four bytes of right shifts less 1, [4] mantissas (see
  * ta_dsp_requant.h). Needs no scratch of its own. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_dsp;
 

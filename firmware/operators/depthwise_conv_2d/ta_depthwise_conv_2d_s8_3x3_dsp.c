@@ -115,13 +115,15 @@ typedef struct pass {
  * reads a column too many, which is scratch. */
 __attribute__((naked, noinline)) static void run(const pass *p __attribute__((unused)),
                                                  const int8_t *weights __attribute__((unused)),
+                                                 const int32_t *words __attribute__((unused)),
                                                  int32_t stride __attribute__((unused)))
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
-                     "mov r11, r1\n"
-                     "mov r12, r2\n"
+                     "mov r10, r1\n"
+                     "mov r11, r2\n"
+                     "mov r12, r3\n"
                      "movs r1, #4\n"
-                     "push {r1, r11, r12}\n"
+                     "push {r1, r10, r11, r12}\n"
                      "ldmia r0, {r2, r3, r4, r5, r6, r7, r8, r9}\n"
                      "push {r2, r3, r4, r5, r6, r7, r8, r9}\n"
                      "1:\n"
@@ -130,15 +132,19 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
                      "add r2, r0\n"
                      "adds r3, r1, #1\n"
                      "strd r2, r3, [sp, #16]\n"
-                     "ldrd r2, r3, [sp, #36]\n"
-                     "ldmia r2!, {r4, r5, r6, r7, r8}\n"
-                     "str r2, [sp, #36]\n"
+                     "ldrd r2, r6, [sp, #36]\n"
+                     "ldr r3, [sp, #44]\n"
+                     "ldr r4, [r2]\n"
+                     "ldr r5, [r2, #4]\n"
+                     "ldrsb r11, [r2, #8]\n"
+                     "ldmia r6!, {r7, r8}\n"
+                     "adds r2, #9\n"
+                     "strd r2, r6, [sp, #36]\n"
                      "strd r7, r8, [sp]\n"
                      "sxtb16 r7, r4\n"
                      "sxtb16 r8, r4, ror #8\n"
                      "sxtb16 r9, r5\n"
                      "sxtb16 r10, r5, ror #8\n"
-                     "sxtb r11, r6\n"
                      "cmp r3, #2\n"
                      "beq 3f\n"
                      "2:\n"
@@ -167,7 +173,7 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
                      "subs r3, #1\n"
                      "str r3, [sp, #32]\n"
                      "bne 1b\n"
-                     "add sp, #44\n"
+                     "add sp, #48\n"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
 
@@ -189,7 +195,7 @@ void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *
             const int32_t channel = c + CHANNELS <= channels ? c : channels - CHANNELS;
             lay_strips(op, rows, channel, left, columns, p.pitch);
             p.out = out + x * channels + channel;
-            run(&p, op->weights + 20 * channel, op->stride_w);
+            run(&p, op->weights + 9 * channel, op->bias + 2 * channel, op->stride_w);
         }
     }
     ta_dsp_clamp(&op->requant, out + x_start * channels, (x_stop - x_start) * channels);

@@ -42,9 +42,10 @@ typedef struct pass {
     "smlabb r3, r10, r12, r3\n"                                                                   \
     "smlatt r5, r10, r12, r5\n"
 
-/* See ta_dsp_requant.h; lr: the zero point, twice, and 1. */
-#define REQUANTIZE(acc)                                                                           \
-    "ldmia r1!, {r8, r10}\n"                                                                      \
+/* See ta_dsp_requant.h; lr: the zero point, twice, and 1; r12: right shifts less 1, a byte each. */
+#define REQUANTIZE(acc, bit)                                                                      \
+    "ldr r8, [r1], #4\n"                                                                          \
+    "ubfx r10, r12, #" bit ", #8\n"                                                               \
     "lsl " acc ", " acc ", #1\n"                                                                  \
     "lsl r11, lr, r10\n"                                                                          \
     "add r11, r11, " acc ", asr #31\n"                                                            \
@@ -80,8 +81,12 @@ __attribute__((naked, noinline)) static const int32_t *run(
                      "bne 2b\n"
                      "ldrd r10, r6, [r0, #28]\n"
                      "add r1, r10\n"
-                     "ldr lr, [r0, #48]\n" REQUANTIZE("r2") REQUANTIZE("r3") REQUANTIZE("r4")
-                         REQUANTIZE("r5")
+                     "ldr lr, [r0, #48]\n"
+                     "ldr r12, [r1], #4\n"
+                     REQUANTIZE("r2", "0")
+                     REQUANTIZE("r3", "8")
+                     REQUANTIZE("r4", "16")
+                     REQUANTIZE("r5", "24")
                      "ldr r10, [r0, #8]\n"
                      "adds r10, #4\n"
                      "str r10, [r0, #8]\n"

@@ -34,12 +34,9 @@ struct ta_fully_connected {
 /* Makes output rows [y_start, y_stop). */
 void ta_fully_connected_rows(const ta_fully_connected *op, int32_t y_start, int32_t y_stop);
 
-/* Any shape, any core; the reference for all others. */
+/* Any shape, any core, four channels at a time; bias and requant as in ta_linear_c.h. Needs
+ * scratch for the batch where that has several pieces. */
 ta_fully_connected_kernel ta_fully_connected_s8_c;
-
-/* Four channels at a time; bias and requant as in ta_linear_c.h. Needs scratch for the batch
- * where that has several pieces. */
-ta_fully_connected_kernel ta_fully_connected_s8_4_c;
 
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
