@@ -74,7 +74,7 @@ def page(results: dict[tuple[str, str], Document | str], boards: list[str]) -> I
     yield "<!-- end: main -->\n"
     yield "Arena: input, output and scratch included. RAM: .data and .bss, the arena included."
     yield "Flash beyond: what there is beside weights and biases, harness and start-up included,"
-    yield "and of that the scales of channels (four bytes each).\n"
+    yield "and of that the scales of channels, and padding between weights.\n"
     yield "## Instructions per inference\n"
     yield "Where there is no number, the model does not fit that memory.\n"
     yield from row("model", *boards)
