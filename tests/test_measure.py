@@ -88,7 +88,8 @@ def test_an_emulator_counts_instructions_and_has_no_latency(path: Path) -> None:
     assert None not in counts
     # What no layer took: the call of the model's run function, and its return.
     assert 0 < result.count - sum(count or 0 for count in counts) < 20
-    assert all((layer.count or 0) > layer.macs for layer in result.layers if layer.macs)
+    # No instruction of these cores does more than two MACs.
+    assert all(2 * (layer.count or 0) > layer.macs for layer in result.layers if layer.macs)
     assert result.stack_bytes is not None
     assert 200 < result.stack_bytes < board_by_id(EMULATED).stack_bytes
 
