@@ -92,7 +92,7 @@ def by_channel(node: Node) -> Constants:
     linear, floors = settled_linear(node), linear_dsp.floors_of(node, _FLOOR_SHIFT)
     if floors is None:
         raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
-    words = np.stack((floors.slope.astype(np.int32), floors.biases(linear)), axis=1)
+    words = np.stack((floors.biases(linear), floors.slope.astype(np.int32)), axis=1)
     return Constants(np.ascontiguousarray(linear.filters[:, _TAP_ORDER]), bias=words, floors=True)
 
 

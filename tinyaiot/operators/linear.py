@@ -134,7 +134,7 @@ class Constants:
     """The constants of a node as a kernel reads them.
 
     Attributes:
-        bias: int32 [channels], or [channels, 2] with the slope of a floor before each; None where
+        bias: int32 [channels], or [channels, 2] with the slope of a floor behind each; None where
             it lies among the weights.
         requant: None where it lies among the weights.
         floors: whether biases and words are those of floors.

@@ -140,7 +140,7 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
                      "ldmia r6!, {r7, r8}\n"
                      "adds r2, #9\n"
                      "strd r2, r6, [sp, #36]\n"
-                     "strd r7, r8, [sp]\n"
+                     "strd r8, r7, [sp]\n"
                      "sxtb16 r7, r4\n"
                      "sxtb16 r8, r4, ror #8\n"
                      "sxtb16 r9, r5\n"
@@ -185,7 +185,7 @@ void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *
     p.offset = ta_dsp_floor_offset(&op->requant, TA_DEPTHWISE_FLOOR_SHIFT);
     p.channels = channels;
     p.columns = (const int32_t *)op->scratch + op->kernel_h;
-    p.pitch = 8 * (((op->stretch + 1) / 2 * 2 - 1) * op->stride_w + 3);
+    p.pitch = 8 * ((((op->stretch + 1) & ~1) - 1) * op->stride_w + 3);
     for (int32_t x = x_start; x < x_stop; x += op->stretch) {
         const int32_t left = x * op->stride_w - op->pad_left;
         p.count = x_stop - x < op->stretch ? x_stop - x : op->stretch;

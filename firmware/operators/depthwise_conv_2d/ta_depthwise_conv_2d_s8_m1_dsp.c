@@ -102,6 +102,7 @@ void ta_depthwise_conv_2d_s8_m1_dsp(const ta_conv_2d *op, const int8_t *const *r
                                     int32_t x_start, int32_t x_stop)
 {
     const int32_t channels = op->out_channels;
+    const int32_t rest = channels & (CHANNELS - 1);
     const int32_t *const weights = (const int32_t *)(const void *)op->weights;
     pass p; /* no initialiser: that would be a call of memset */
     p.rows = rows;
@@ -127,12 +128,12 @@ void ta_depthwise_conv_2d_s8_m1_dsp(const ta_conv_2d *op, const int8_t *const *r
         p.skip = 4 * (op->kernel_w - (stop - first));
         p.behind = 4 * (behind - first);
         p.out = out + x * channels;
-        p.out_end = p.out + channels / CHANNELS * CHANNELS;
+        p.out_end = p.out + (channels - rest);
         const int32_t *last = run(&p, weights + 1);
-        if (channels % CHANNELS != 0) {
+        if (rest != 0) {
             /* The last four channels, in part again. */
-            p.offset += channels % CHANNELS - CHANNELS;
-            p.out += channels % CHANNELS - CHANNELS;
+            p.offset += rest - CHANNELS;
+            p.out += rest - CHANNELS;
             p.out_end = p.out + CHANNELS;
             (void)run(&p, last);
         }
