@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 _START_S = 0.5
+_RELEASE_S = 1.0
 
 
 def start(folder: Path, port: int, command: list[str]) -> str | None:
@@ -26,7 +27,7 @@ def start(folder: Path, port: int, command: list[str]) -> str | None:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        _bind(listener, port)
     except OSError as error:
         return f"port {port} is taken ({error.strerror}): end what uses it, or change upload_port"
     listener.listen(1)
@@ -53,6 +54,19 @@ def start(folder: Path, port: int, command: list[str]) -> str | None:
         return f"{command[0]} ended with status {process.returncode}, see {log}"
     print(f"{command[0]} is running: pio device monitor --port socket://127.0.0.1:{port}")
     return None
+
+
+def _bind(listener: socket.socket, port: int) -> None:
+    """A process that was just ended may hold its port for a moment more."""
+    deadline = time.monotonic() + _RELEASE_S
+    while True:
+        try:
+            listener.bind(("127.0.0.1", port))
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def stop(folder: Path) -> None:
