@@ -277,12 +277,6 @@ def board_ids() -> tuple[str, ...]:
     return tuple(sorted(_board_files()))
 
 
-def all_boards() -> Iterator[Board]:
-    """All boards, by id."""
-    files = _board_files()
-    return (load_board(files[board_id]) for board_id in sorted(files))
-
-
 def board_by_id(board_id: str) -> Board:
     """The board of that id, or its stand-in; raises UsageError naming the known ones."""
     files = _board_files()

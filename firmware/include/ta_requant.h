@@ -106,11 +106,15 @@ static inline int32_t ta_high_product(int32_t a, int32_t b)
 /* Requantization by one floor, where the generator proved that it gives the same:
  *   out = (offset + (scaled * word >> 32)) >> shift, scaled = 256 * acc + bias
  * The offset is half an output and the zero point, before the shift; words are in [1, 2^31). */
+static inline int32_t ta_floor_offset(const ta_requant *requant, int32_t shift)
+{
+    return (2 * requant->zero_point + 1) * (INT32_C(1) << (shift - 1));
+}
+
 static inline int32_t ta_floor(const ta_requant *requant, int32_t shift, int32_t scaled,
                                int32_t word)
 {
-    const int32_t offset = (2 * requant->zero_point + 1) * (INT32_C(1) << (shift - 1));
-    return (offset + ta_high_product(scaled, word)) >> shift;
+    return (ta_floor_offset(requant, shift) + ta_high_product(scaled, word)) >> shift;
 }
 
 #endif

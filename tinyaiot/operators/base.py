@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from tinyaiot.cores import Core
@@ -173,8 +172,3 @@ def int8_in_and_out(node: Node) -> bool:
 def batch_is_one(node: Node) -> bool:
     """The batch (first axis of a 4-D input or output) is 1."""
     return all(len(t.shape) != 4 or t.shape[0] == 1 for t in (*node.activations, *node.outputs))
-
-
-def as_int32(values: AnyArray) -> npt.NDArray[np.int32]:
-    """``values`` widened to int32, in which TFLM accumulates."""
-    return values.astype(np.int32)

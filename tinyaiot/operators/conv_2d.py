@@ -7,15 +7,15 @@ from tflite.Conv2DOptions import Conv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_dsp, linear_mve
+from tinyaiot.operators import linear_c, linear_mve
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
-from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.linear import Linear, LinearKernel, as_stored
+from tinyaiot.operators.convolution_kernels import dsp_groups, helium_columns, portable_columns
+from tinyaiot.operators.linear import Linear, LinearKernel
 from tinyaiot.operators.windows import taps
 
 
@@ -38,16 +38,8 @@ def _taps(node: Node) -> int:
     return kernel_h * kernel_w * filter_channels
 
 
-def _has_one_group(node: Node, core: Core) -> bool:
+def _has_one_group(node: Node) -> bool:
     return node.input(1).shape[3] == node.input(0).channels
-
-
-def _takes_pairs(node: Node, core: Core) -> bool:
-    return _has_one_group(node, core) and linear_dsp.takes_pairs(node, core)
-
-
-def _takes_columns_for_helium(node: Node, core: Core) -> bool:
-    return _has_one_group(node, core) and linear_mve.has_helium(node, core)
 
 
 def _is_1x1_for_helium(node: Node, core: Core) -> bool:
@@ -68,24 +60,8 @@ class Conv2D(Convolution):
             shared=linear_mve.SHARED_SOURCES,
             tier=TUNED,
         ),
-        columns_kernel(
-            "ta_conv_2d_s8_mve",
-            applies=_takes_columns_for_helium,
-            layout=as_stored,
-            stretch_bytes=linear_mve.STRETCH_BYTES,
-            shared=linear_mve.SHARED_SOURCES,
-            tier=TUNED,
-        ),
-        LinearKernel(
-            "ta_conv_2d_s8_dsp",
-            "conv_2d/ta_conv_2d_s8_dsp.c",
-            applies=_takes_pairs,
-            scratch_bytes=linear_dsp.group_bytes,
-            shared=linear_dsp.SHARED_SOURCES,
-            layout=linear_dsp.pairs,
-            stretch=linear_dsp.group,
-            tier=TUNED,
-        ),
+        helium_columns(_has_one_group),
+        dsp_groups(_has_one_group),
         LinearKernel(
             "ta_conv_2d_s8_1x1_c",
             "conv_2d/ta_conv_2d_s8_1x1_c.c",
@@ -94,17 +70,8 @@ class Conv2D(Convolution):
             layout=linear_c.floored,
             tier=PORTABLE,
         ),
-        *(
-            columns_kernel(
-                "ta_conv_2d_s8_columns_c",
-                applies=_has_one_group,
-                layout=linear_c.floored,
-                stretch_bytes=stretch_bytes,
-                shared=linear_c.SHARED_SOURCES,
-                tier=PORTABLE,
-            )
-            for stretch_bytes in (linear_c.STRETCH_BYTES, 0)
-        ),
+        portable_columns(_has_one_group),
+        portable_columns(_has_one_group, stretch_bytes=0),
         Kernel("ta_conv_2d_s8_c", "conv_2d/ta_conv_2d_s8_c.c"),
     )
 

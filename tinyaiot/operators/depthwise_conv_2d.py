@@ -9,14 +9,14 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import depthwise_dsp, linear_c, linear_dsp, linear_mve
+from tinyaiot.operators import depthwise_dsp, linear_c, linear_mve
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
-from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     tensors_have_four_axes,
 )
+from tinyaiot.operators.convolution_kernels import dsp_groups, helium_columns, portable_columns
 from tinyaiot.operators.linear import (
     Constants,
     Linear,
@@ -62,11 +62,6 @@ def _tap_pointers_bytes(node: Node, core: Core) -> int:
     return kernel_h * kernel_w * core.pointer_bytes
 
 
-def _is_conv_for_dsp(node: Node, core: Core) -> bool:
-    """One input channel: each output channel is a filter of a convolution."""
-    return node.input(0).channels == 1 and linear_dsp.takes_pairs(node, core)
-
-
 def _takes_words(node: Node, core: Core) -> bool:
     return (
         linear_mve.has_helium(node, core)
@@ -76,13 +71,8 @@ def _takes_words(node: Node, core: Core) -> bool:
     )
 
 
-def _has_one_channel(node: Node, core: Core) -> bool:
-    """Each output channel is a filter of a convolution."""
+def _has_one_channel(node: Node) -> bool:
     return node.input(0).channels == 1
-
-
-def _is_conv_for_helium(node: Node, core: Core) -> bool:
-    return linear_mve.has_helium(node, core) and _has_one_channel(node, core)
 
 
 def _fours(node: Node) -> int:
@@ -129,14 +119,7 @@ class DepthwiseConv2D(Convolution):
     options = DepthwiseConv2DOptions
     rules = (*Convolution.rules, channels_form_multiples, bias_is_present)
     kernels = (
-        columns_kernel(
-            "ta_conv_2d_s8_mve",
-            applies=_is_conv_for_helium,
-            layout=as_stored,
-            stretch_bytes=linear_mve.STRETCH_BYTES,
-            shared=linear_mve.SHARED_SOURCES,
-            tier=TUNED,
-        ),
+        helium_columns(_has_one_channel),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_mve",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_mve.c",
@@ -147,16 +130,7 @@ class DepthwiseConv2D(Convolution):
             stretch=_words_stretch,
             tier=TUNED,
         ),
-        LinearKernel(
-            "ta_conv_2d_s8_dsp",
-            "conv_2d/ta_conv_2d_s8_dsp.c",
-            applies=_is_conv_for_dsp,
-            scratch_bytes=linear_dsp.group_bytes,
-            shared=linear_dsp.SHARED_SOURCES,
-            layout=linear_dsp.pairs,
-            stretch=linear_dsp.group,
-            tier=TUNED,
-        ),
+        dsp_groups(_has_one_channel),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
@@ -175,14 +149,7 @@ class DepthwiseConv2D(Convolution):
             layout=depthwise_dsp.by_fours,
             tier=TUNED,
         ),
-        columns_kernel(
-            "ta_conv_2d_s8_columns_c",
-            applies=_has_one_channel,
-            layout=linear_c.floored,
-            stretch_bytes=linear_c.STRETCH_BYTES,
-            shared=linear_c.SHARED_SOURCES,
-            tier=PORTABLE,
-        ),
+        portable_columns(_has_one_channel),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_m1_c",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_c.c",

@@ -11,6 +11,7 @@ from tinyaiot.cores import Core
 from tinyaiot.graph import Node
 from tinyaiot.operators import linear_dsp
 from tinyaiot.operators.convolution import convolution_windows
+from tinyaiot.operators.floors import accumulators_are_short, floors_of, mantissas_and_shifts
 from tinyaiot.operators.linear import Constants, settled_linear
 from tinyaiot.operators.windows import Window
 
@@ -27,8 +28,8 @@ def takes_strips(node: Node, core: Core) -> bool:
         and node.input(1).shape[1:3] == (3, 3)
         and node.attributes.dilation_w == 1
         and node.attributes.stride_w in (1, 2)
-        and linear_dsp.accumulators_are_short(settled_linear(node))
-        and linear_dsp.floors_of(node, _FLOOR_SHIFT) is not None
+        and accumulators_are_short(settled_linear(node))
+        and floors_of(node, _FLOOR_SHIFT) is not None
         and (not takes_taps(node, core) or strips_count(node) < taps_count(node))
     )
 
@@ -89,7 +90,7 @@ def _columns(node: Node, outputs: int) -> int:
 
 def by_channel(node: Node) -> Constants:
     """Weights by channel, as ``ta_depthwise_conv_2d_s8_3x3_dsp`` reads them, and floors."""
-    linear, floors = settled_linear(node), linear_dsp.floors_of(node, _FLOOR_SHIFT)
+    linear, floors = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     if floors is None:
         raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
     words = np.stack((floors.biases(linear), floors.slope.astype(np.int32)), axis=1)
@@ -103,7 +104,7 @@ def by_fours(node: Node) -> Constants:
     starts = [*range(0, channels - _CHANNELS + 1, _CHANNELS)]
     starts += [channels - _CHANNELS] if channels % _CHANNELS else []
     fours = np.array(starts)[:, np.newaxis] + np.arange(_CHANNELS)
-    mantissas, shifts = linear_dsp.mantissas_and_shifts(linear)
+    mantissas, shifts = mantissas_and_shifts(linear)
     taps = np.ascontiguousarray(linear.filters[fours].swapaxes(1, 2))
     words = (
         linear.bias[fours].astype(np.uint32),

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinyaiot.graph import Node
+from tinyaiot.operators.floors import accumulators_are_short, floors_of
 from tinyaiot.operators.linear import Constants, as_stored, settled_linear
-from tinyaiot.operators.linear_dsp import accumulators_are_short, floors_of
 
 SHARED_SOURCES = ("linear/ta_linear_s8_c.c",)
 SHARED_SOURCES_OF_1 = ("linear/ta_linear_s8_1_c.c",)

@@ -19,7 +19,7 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
 /* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at least
  * four channels, cores with the DSP extension. Weights are [out_channels][9] in the order (0, 0),
  * (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2) by row and column; bias is
- * [out_channels][2], biases and slopes of floors (see ta_dsp_requant.h) by
+ * [out_channels][2], biases and slopes of floors (see ta_requant.h) by
  * TA_DEPTHWISE_FLOOR_SHIFT. Needs [4][columns][2] words of scratch instead, for the input columns
  * of `stretch` output pixels, rounded up to an even number. */
 #define TA_DEPTHWISE_FLOOR_SHIFT 8

@@ -182,7 +182,7 @@ void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *
 {
     const int32_t channels = op->out_channels;
     pass p;
-    p.offset = ta_dsp_floor_offset(&op->requant, TA_DEPTHWISE_FLOOR_SHIFT);
+    p.offset = ta_floor_offset(&op->requant, TA_DEPTHWISE_FLOOR_SHIFT);
     p.channels = channels;
     p.columns = (const int32_t *)op->scratch + op->kernel_h;
     p.pitch = 8 * ((((op->stretch + 1) & ~1) - 1) * op->stride_w + 3);

@@ -30,14 +30,6 @@ static inline ta_dsp_channel ta_dsp_channel_of(const ta_requant *requant, int32_
     return channel;
 }
 
-/* Requantization by one floor, where the generator proved that it gives the same:
- *   out = saturate((offset + ((256 * acc + bias) * word >> 32)) >> shift)
- * The offset is half an output and the zero point, before the shift. */
-static inline int32_t ta_dsp_floor_offset(const ta_requant *requant, int32_t shift)
-{
-    return (1 << (shift - 1)) + requant->zero_point * (1 << shift);
-}
-
 /* Clamps outputs that were saturated to int8; costs nothing where that is all. */
 void ta_dsp_clamp(const ta_requant *requant, int8_t *out, int32_t count);
 

@@ -13,7 +13,7 @@ ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights,
         .pixels = pixels,
         .eights = (taps + 7) / 8 + 1,
         .channels = channels,
-        .offset = requant->floors ? ta_dsp_floor_offset(requant, TA_LINEAR_FLOOR_SHIFT)
+        .offset = requant->floors ? ta_floor_offset(requant, TA_LINEAR_FLOOR_SHIFT)
                                   : 2 * requant->zero_point + 1,
         .pairs = (const int32_t *)(const void *)weights,
         .kind = requant->floors ? TA_LINEAR_DSP_GROUP : 2 * TA_LINEAR_DSP_GROUP,

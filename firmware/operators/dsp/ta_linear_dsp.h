@@ -14,7 +14,7 @@
  *
  * Around the taps of a pair lie its constants, in the order in which they are read:
  *   [1] what S starts from, [4 * eights] taps, then
- *   floors (see ta_dsp_requant.h, by TA_LINEAR_FLOOR_SHIFT): slope 0, bias 0, slope 1, S starting
+ *   floors (see ta_requant.h, by TA_LINEAR_FLOOR_SHIFT): slope 0, bias 0, slope 1, S starting
  *     from bias 1; 256 * acc + bias is an int32, slopes are in [1, 2^31);
  *   else: mantissa 0, 2 * bias 0, right shift 0 - 1 + 256 * (right shift 1 - 1), mantissa 1, S
  *     starting from 256 * bias 1; right shifts are from 1 to 22.

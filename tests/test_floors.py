@@ -1,4 +1,4 @@
-"""Floors of the DSP kernels: equal to TFLM's requantization for every accumulator."""
+"""Floors: equal to TFLM's requantization for every accumulator."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tinyaiot.fixed_point import Multiplier, requantize
+from tinyaiot.operators.floors import first_accumulators, floors
 from tinyaiot.operators.linear import Linear
-from tinyaiot.operators.linear_dsp import first_accumulators, floors
 
 
 def _linear(rng: np.random.Generator, shift: int, zero_point: int, lowest: int) -> Linear:

@@ -1,0 +1,66 @@
+"""Kernels of convolutions by filters over all input channels: rows that operators share.
+
+CONV_2D has them where its filters form one group, DEPTHWISE_CONV_2D where its input has one
+channel. ``meets_all_channels`` says which nodes those are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinyaiot.cores import Core
+from tinyaiot.graph import Node
+from tinyaiot.operators import linear_c, linear_dsp, linear_mve
+from tinyaiot.operators.base import PORTABLE, TUNED, Kernel
+from tinyaiot.operators.columns import columns_kernel
+from tinyaiot.operators.linear import LinearKernel, as_stored
+
+_Predicate = Callable[[Node], bool]
+
+
+def helium_columns(meets_all_channels: _Predicate) -> Kernel:
+    """Windows by columns, for cores with Helium."""
+
+    def applies(node: Node, core: Core) -> bool:
+        return linear_mve.has_helium(node, core) and meets_all_channels(node)
+
+    return columns_kernel(
+        "ta_conv_2d_s8_mve",
+        applies=applies,
+        layout=as_stored,
+        stretch_bytes=linear_mve.STRETCH_BYTES,
+        shared=linear_mve.SHARED_SOURCES,
+        tier=TUNED,
+    )
+
+
+def dsp_groups(meets_all_channels: _Predicate) -> Kernel:
+    """Groups of widened windows, for cores with the DSP extension."""
+
+    def applies(node: Node, core: Core) -> bool:
+        return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
+
+    return LinearKernel(
+        "ta_conv_2d_s8_dsp",
+        "conv_2d/ta_conv_2d_s8_dsp.c",
+        applies=applies,
+        scratch_bytes=linear_dsp.group_bytes,
+        shared=linear_dsp.SHARED_SOURCES,
+        layout=linear_dsp.pairs,
+        stretch=linear_dsp.group,
+        tier=TUNED,
+    )
+
+
+def portable_columns(
+    meets_all_channels: _Predicate, stretch_bytes: int = linear_c.STRETCH_BYTES
+) -> Kernel:
+    """Windows by columns, in portable C."""
+    return columns_kernel(
+        "ta_conv_2d_s8_columns_c",
+        applies=lambda node, core: meets_all_channels(node),
+        layout=linear_c.floored,
+        stretch_bytes=stretch_bytes,
+        shared=linear_c.SHARED_SOURCES,
+        tier=PORTABLE,
+    )
