@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from tinyaiot import pipeline
-from tinyaiot.boards import Board, board_by_id, board_ids
+from tinyaiot.boards import Board
 from tinyaiot.commands.options import (
-    complete_board,
+    boards_of,
+    boards_option,
     json_option,
     model_argument,
     plan_options,
@@ -25,19 +26,10 @@ from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
 from tinyaiot.summary import ModelSummary, summarize
 
-_ALL, _HOST = "all", "host"
-
 
 @click.command()
 @model_argument
-@click.option(
-    "--board",
-    "boards",
-    multiple=True,
-    metavar="ID",
-    help="A board of `tinyaiot boards`, any number of times; or all, but for the host.",
-    shell_complete=complete_board,
-)
+@boards_option
 @json_option
 @verbosity
 @plan_options
@@ -59,7 +51,7 @@ def analyze(
              tinyaiot analyze model.tflite --board all
     """
     report = Report(quiet, verbose)
-    targets = _targets(boards)
+    targets = boards_of(dict.fromkeys(boards))
     loaded = load(model)
     summary = summarize(loaded.graph)
     report.model(summary)
@@ -69,12 +61,6 @@ def analyze(
     document = _look_at(report, loaded, summary, targets[0] if targets else None, options)
     if json_file is not None:
         write_json(json_file, document)
-
-
-def _targets(boards: tuple[str, ...]) -> tuple[Board, ...]:
-    """The boards that are named, each once; raises UsageError for unknown ones."""
-    ids = [board_id for board_id in board_ids() if board_id != _HOST] if _ALL in boards else boards
-    return tuple(board_by_id(board_id) for board_id in dict.fromkeys(ids))
 
 
 def _look_at(

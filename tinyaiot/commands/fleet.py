@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 
 from tinyaiot import pipeline
-from tinyaiot.boards import STAND_IN, board_by_id, board_ids
+from tinyaiot.boards import Board, stand_in_of
 from tinyaiot.commands.options import (
+    ALL_BOARDS,
     PATH,
     WORK,
-    complete_board,
+    boards_of,
+    boards_option,
     input_option,
     json_option,
     markdown_option,
@@ -28,19 +30,10 @@ from tinyaiot.hardware_map import Station, numbered, select_stations
 from tinyaiot.markdown import write_markdown
 from tinyaiot.report import Report
 
-_ALL, _HOST = "all", "host"
-
 
 @click.command()
 @model_argument
-@click.option(
-    "--board",
-    "boards",
-    multiple=True,
-    metavar="ID",
-    help="A board of `tinyaiot boards`, any number of times; or all, but for the host.",
-    shell_complete=complete_board,
-)
+@boards_option
 @click.option(
     "--hardware-map",
     type=PATH,
@@ -103,16 +96,17 @@ def fleet(
 
 def _stations(boards: tuple[str, ...], hardware_map: Path | None) -> tuple[Station, ...]:
     if hardware_map is not None:
-        return select_stations([b for b in boards if b != _ALL], None, hardware_map)
+        return select_stations([b for b in boards if b != ALL_BOARDS], None, hardware_map)
     if not boards:
         raise UsageError(
             "no board is named", "use --board ID, several times, --board all, or --hardware-map"
         )
-    ids = _all_boards() if _ALL in boards else boards
-    return numbered([Station(board_by_id(board_id).id) for board_id in ids])
+    found = boards_of(boards)
+    if ALL_BOARDS in boards:
+        found = tuple(map(_runnable, found))
+    return numbered([Station(board.id) for board in found])
 
 
-def _all_boards() -> list[str]:
-    """All but the host; an emulated stand-in where there is no emulator of the board itself."""
-    boards = [board_by_id(board_id) for board_id in board_ids() if board_id != _HOST]
-    return [board.id + STAND_IN if board.stand_in is not None else board.id for board in boards]
+def _runnable(board: Board) -> Board:
+    """The board; its emulated stand-in where there is no emulator of the board itself."""
+    return board if board.stand_in is None else stand_in_of(board)

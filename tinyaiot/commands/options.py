@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from tinyaiot import pipeline
-from tinyaiot.boards import board_by_id, board_ids
+from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.build import Builder
 from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import UsageError
@@ -26,6 +26,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 WORK = Path("build")
+ALL_BOARDS = "all"
+_HOST = "host"
 
 
 def verbosity(command: Command) -> Command:
@@ -88,6 +90,14 @@ board_option = click.option(
     help="A board of `tinyaiot boards`.",
     shell_complete=complete_board,
 )
+boards_option = click.option(
+    "--board",
+    "boards",
+    multiple=True,
+    metavar="ID",
+    help="A board of `tinyaiot boards`, any number of times; or all, but for the host.",
+    shell_complete=complete_board,
+)
 project_argument = click.argument("project", type=PATH, metavar="DIR")
 input_option = click.option(
     "--input",
@@ -126,6 +136,13 @@ markdown_option = click.option(
     metavar="FILE",
     help="Write a summary as GitHub's Markdown too; - for standard output.",
 )
+
+
+def boards_of(ids: Collection[str]) -> tuple[Board, ...]:
+    """Those of ``boards_option``, in their order; raises UsageError for unknown ones."""
+    if ALL_BOARDS in ids:
+        ids = [board_id for board_id in board_ids() if board_id != _HOST]
+    return tuple(board_by_id(board_id) for board_id in ids)
 
 
 def inputs_of(graph: Graph, file: Path | None) -> tuple[AnyArray, ...]:
