@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyaiot import oracle
-from tinyaiot.errors import UnreadableModelError, UsageError
+from tinyaiot.errors import UsageError
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators.base import AnyArray
-from tinyaiot.quantization.convert import Quantized, require_tensorflow, silence
+from tinyaiot.quantization.convert import Quantized
+from tinyaiot.quantization.float_model import FloatModel
 from tinyaiot.samples import as_samples
-from tinyaiot.summary import format_shape
-
-# A tensor's name, as far as it is the same in both models, and its shape.
-_Key = tuple[str, tuple[int, ...]]
 
 # Where signal and error are both this small there is nothing to compare.
 _SILENCE = 1e-30
@@ -106,20 +103,19 @@ def compare(
     if inputs.dtype.kind != "f":
         raise UsageError(f"the samples are {inputs.dtype}", "give floating point")
     samples = as_samples(inputs, labels, graph)
-    interpreter = _FloatInterpreter(quantized.float_data, graph.inputs[0].shape)
+    original = FloatModel(quantized.float_data, graph)
+    tensors = {t.index: t for t in (*graph.inputs, *(node.output for node in graph.nodes))}
     outputs = _Power()
     powers: dict[int, _Power] = {}
     classes = np.zeros((2, len(samples)), np.int64)
     largest_error = 0.0
     for k, (sample, real) in enumerate(zip(samples.inputs, inputs, strict=True)):
-        expected = interpreter.run(real)
+        expected = original.run(real)
         actual = oracle.run(quantized.model.data, graph, [sample])
-        for tensor in (*graph.inputs, *(node.output for node in graph.nodes)):
-            if _key(tensor.name, tensor.shape) in expected and tensor.quantization is not None:
-                values = _real(actual.tensors[tensor.index], tensor)
-                reference = expected[_key(tensor.name, tensor.shape)]
-                powers.setdefault(tensor.index, _Power()).add(reference, values)
-        output, reference = _real(actual.outputs[0], graph.outputs[0]), interpreter.output()
+        for index, reference in expected.items():
+            values = _real(actual.tensors[index], tensors[index])
+            powers.setdefault(index, _Power()).add(reference, values)
+        output, reference = _real(actual.outputs[0], graph.outputs[0]), original.output()
         outputs.add(reference, output)
         largest_error = max(largest_error, float(np.max(np.abs(output - reference))))
         classes[:, k] = np.argmax(reference), np.argmax(output)
@@ -134,55 +130,6 @@ def compare(
         largest_error=largest_error,
         layers=tuple(_layer_error(node, sqnr) for node in graph.nodes),
     )
-
-
-class _FloatInterpreter:
-    """TensorFlow Lite on the float model, with every tensor kept."""
-
-    def __init__(self, data: bytes, shape: tuple[int, ...]) -> None:
-        lite = require_tensorflow().lite
-        try:
-            with silence():
-                self._interpreter = lite.Interpreter(
-                    model_content=data, experimental_preserve_all_tensors=True
-                )
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise UnreadableModelError(
-                "TensorFlow Lite cannot run the float model", "give a float .tflite file"
-            ) from error
-        [self._input] = self._interpreter.get_input_details()
-        if self._input["dtype"] is not np.float32 or math.prod(self._input["shape"]) != math.prod(
-            shape
-        ):
-            raise UsageError(
-                f"the float model takes {np.dtype(self._input['dtype'])} of "
-                f"{format_shape(tuple(self._input['shape']))}, the int8 one {format_shape(shape)}",
-                "give the float model that the int8 one was made of",
-            )
-        self._output, *_ = self._interpreter.get_output_details()
-
-    def run(self, sample: npt.NDArray[Any]) -> dict[_Key, AnyArray]:
-        """All tensors of one inference that are not scalars."""
-        shaped = sample.astype(np.float32).reshape(self._input["shape"])
-        self._interpreter.set_tensor(self._input["index"], shaped)
-        self._interpreter.invoke()
-        return {
-            _key(detail["name"], detail["shape"]): self._interpreter.get_tensor(detail["index"])
-            for detail in self._interpreter.get_tensor_details()
-            if len(detail["shape"]) > 1 and detail["dtype"] is np.float32
-        }
-
-    def output(self) -> AnyArray:
-        """The first output of the last inference."""
-        values: AnyArray = self._interpreter.get_tensor(self._output["index"])
-        return values
-
-
-def _key(name: str, shape: Iterable[int]) -> _Key:
-    # The converter strings together the names of all operations that it fused, the last one first;
-    # which of the others follow differs between float and int8.
-    return name.split(";")[0], tuple(int(size) for size in shape)
 
 
 def _real(values: AnyArray, tensor: Tensor) -> npt.NDArray[np.float64]:

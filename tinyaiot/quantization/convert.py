@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyaiot.errors import UnreadableModelError, UnsupportedModelError, UsageError
+from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.frontends import TRAINED_SUFFIXES, Model, load, tflite
 from tinyaiot.quantization.calibration import Floats, check_calibration
 from tinyaiot.quantization.equalization import equalize as equalize_channels
+from tinyaiot.quantization.runtime import require_tensorflow, silence
 
 
 @dataclass(frozen=True)
@@ -119,21 +115,6 @@ def _batch_of_one(model: Any) -> Any:
     return keras.Model(inputs, model(inputs, training=False))
 
 
-def require_tensorflow() -> Any:
-    """The module ``tensorflow``; raises UsageError where it is not installed."""
-    # Read when it is imported: errors only.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        with silence():
-            import tensorflow
-    except ImportError as error:
-        raise UsageError(
-            "a Keras model is quantized by TensorFlow, which is not installed",
-            "run: pip install tensorflow",
-        ) from error
-    return tensorflow
-
-
 def _convert(model: Any, calibration: Floats | None) -> bytes:
     """A model of batch 1 as .tflite; in float where there is no calibration."""
     tensorflow = require_tensorflow()
@@ -154,25 +135,6 @@ def _convert(model: Any, calibration: Floats | None) -> bytes:
             "change the layer it names; docs/operators.md lists the operators that can run",
         ) from error
     return data
-
-
-@contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """Keeps what TensorFlow tells of itself, in Python and in C++, out of the terminal."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        warnings.catch_warnings(),
-        Path(os.devnull).open("wb") as nowhere,
-    ):
-        warnings.simplefilter("ignore")
-        sys.stderr.flush()
-        kept = os.dup(2)
-        try:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _batches(inputs: Floats) -> Iterator[list[Floats]]:

@@ -1,0 +1,98 @@
+"""The float network beside the int8 one: TensorFlow Lite on it, its tensors by the int8 graph's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.errors import UnreadableModelError, UsageError
+from tinyaiot.graph import Graph
+from tinyaiot.operators.base import AnyArray
+from tinyaiot.quantization.runtime import require_tensorflow, silence
+from tinyaiot.summary import format_shape
+
+Floats = npt.NDArray[np.float32]
+
+# A tensor's name, as far as it is the same in both models, and its shape.
+_Key = tuple[str, tuple[int, ...]]
+
+
+class FloatModel:
+    """TensorFlow Lite on a float model of one input, with every tensor kept.
+
+    Attributes:
+        matches: the index of the float tensor that stands for an int8 one, by the index of that.
+    """
+
+    def __init__(self, data: bytes, graph: Graph) -> None:
+        """Takes the float .tflite ``data`` of which ``graph`` is the int8 form.
+
+        Raises:
+            UnreadableModelError: TensorFlow Lite cannot run it.
+            UsageError: its input is not the int8 model's.
+        """
+        lite = require_tensorflow().lite
+        try:
+            with silence():
+                self._interpreter = lite.Interpreter(
+                    model_content=data, experimental_preserve_all_tensors=True
+                )
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UnreadableModelError(
+                "TensorFlow Lite cannot run the float model", "give a float .tflite file"
+            ) from error
+        [self._input] = self._interpreter.get_input_details()
+        shape = graph.inputs[0].shape
+        if self._input["dtype"] is not np.float32 or math.prod(self._input["shape"]) != math.prod(
+            shape
+        ):
+            raise UsageError(
+                f"the float model takes {np.dtype(self._input['dtype'])} of "
+                f"{format_shape(tuple(self._input['shape']))}, the int8 one {format_shape(shape)}",
+                "give the float model that the int8 one was made of",
+            )
+        self._output, *_ = self._interpreter.get_output_details()
+        self.matches = match(graph, self._interpreter.get_tensor_details())
+
+    def run(self, sample: npt.NDArray[Any]) -> dict[int, Floats]:
+        """One inference: the values of all matched tensors, by the index of the int8 one.
+
+        Args:
+            sample: the input, with or without the batch axis.
+        """
+        shaped = sample.astype(np.float32).reshape(self._input["shape"])
+        self._interpreter.set_tensor(self._input["index"], shaped)
+        self._interpreter.invoke()
+        return {int8: self._interpreter.get_tensor(index) for int8, index in self.matches.items()}
+
+    def output(self) -> AnyArray:
+        """The first output of the last inference."""
+        values: AnyArray = self._interpreter.get_tensor(self._output["index"])
+        return values
+
+
+def match(graph: Graph, details: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Which float tensor stands for which quantized activation of the int8 graph, by index.
+
+    Args:
+        details: of the float model's tensors, as TensorFlow Lite's interpreter gives them.
+    """
+    found = {
+        _key(detail["name"], detail["shape"]): int(detail["index"])
+        for detail in details
+        if len(detail["shape"]) > 1 and detail["dtype"] is np.float32
+    }
+    tensors = (*graph.inputs, *(node.output for node in graph.nodes))
+    keys = {t.index: _key(t.name, t.shape) for t in tensors if t.quantization is not None}
+    return {index: found[key] for index, key in keys.items() if key in found}
+
+
+def _key(name: str, shape: Iterable[int]) -> _Key:
+    # The converter strings together the names of all operations that it fused, the last one first;
+    # which of the others follow differs between float and int8.
+    return name.split(";")[0], tuple(int(size) for size in shape)
