@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from tinyaiot import frontends
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import DType, Graph, Tensor
-from tinyaiot.operators import operator_of
+from tinyaiot.operators import operator_of, operators
+from tinyaiot.operators.unsupported import REMEDIES
 
 Edit = Callable[[Any], None]
 
@@ -407,3 +409,23 @@ def test_a_damaged_real_model_never_crashes_reading(path: Path) -> None:
         assert_read_is_safe(damaged(data, edits, 1.0 if keep > 0.7 else keep))
 
     check()
+
+
+def test_remedies_are_of_unsupported_operators_and_name_supported_ones() -> None:
+    known = set(vars(schema.BuiltinOperator))
+    for name, remedy in REMEDIES.items():
+        assert name in known
+        assert name not in operators(), f"{name} is supported now: drop its remedy"
+        named = set(re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", remedy))
+        assert named <= operators().keys()
+
+
+def test_an_unsupported_operator_comes_with_what_would_help() -> None:
+    b = ModelBuilder("m")
+    x = b.input((1, 4, 4, 2), 0.05)
+    y = b.tensor((1, 4, 4, 2), 0.05)
+    b.op("GELU", [x], [y])
+    with pytest.raises(UnsupportedModelError) as refusal:
+        tflite.read(b.build([y]), "m")
+    [line] = refusal.value.details
+    assert line.endswith(f"the operator is not supported; {REMEDIES['GELU']}")

@@ -10,6 +10,7 @@ import cattrs
 from tinyaiot.boards import Board
 from tinyaiot.build import Image
 from tinyaiot.classify import Classification
+from tinyaiot.errors import DoesNotFitError
 from tinyaiot.graph import Graph, Quantization, Tensor
 from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
@@ -58,12 +59,27 @@ def board_document(board: Board) -> Document:
     return document | {"verified": board.verified.value}
 
 
-def analysis_document(summary: ModelSummary, plan: Plan, board: Board | None) -> Document:
-    """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board."""
+def analysis_document(
+    summary: ModelSummary,
+    plan: Plan,
+    board: Board | None,
+    refusal: DoesNotFitError | None = None,
+    shortage: Document | None = None,
+) -> Document:
+    """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board.
+
+    Args:
+        plan: the closest, where it does not fit.
+        refusal: why it does not fit; None where it does.
+        shortage: of RAM, and what would help.
+    """
     live = plan.live_bytes
     return {
         "model": summary.name,
         "board": None if board is None else board.id,
+        "fits": refusal is None,
+        "problem": None if refusal is None else refusal.what,
+        "shortage": shortage,
         "inputs": list(summary.inputs),
         "outputs": list(summary.outputs),
         "macs": summary.macs,

@@ -147,7 +147,7 @@ def deploy(job: Job, listener: Listener, model: Model | None = None) -> Deployme
 
 
 def plan_model_on(model: Model, board: Board, options: PlanOptions) -> Plan:
-    """Graph → Plan, within the board's memories; raises DoesNotFitError."""
+    """Graph → Plan, within the board's memories; raises as :func:`plan_together`."""
     [only] = plan_together([model], board, options)
     return only
 
@@ -156,14 +156,17 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     """Graphs → Plans of models that share a board, each with an arena of its own.
 
     Raises:
-        DoesNotFitError: RAM does not suffice, or the weights alone exceed the flash. Whether
-            the code fits beside them, only the linker knows.
+        NoPlanFitsError: RAM does not suffice.
+        DoesNotFitError: the weights alone exceed the flash. Whether the code fits beside them,
+            only the linker knows.
     """
     _refuse_weights_beyond_flash(models, board)
-    left = _limited(memories(board), options.ram_bytes)
-    plans = []
+    given = memories(board)
+    left = _limited(given, options.ram_bytes)
+    is_budget = left != given
+    plans: list[Plan] = []
     for model in models:
-        plans.append(_plan(model, board.processor, left, options))
+        plans.append(_plan(model, board.processor, left, options, is_budget))
         left = tuple(
             replace(m, capacity_bytes=m.capacity_bytes - plans[-1].arena_bytes.get(m.name, 0))
             for m in left
@@ -171,14 +174,19 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     return tuple(plans)
 
 
+def core_of(board: Board | None) -> Core:
+    """The board's core; a Cortex-M4 where there is no board."""
+    return core_by_id("cortex-m4") if board is None else board.processor
+
+
 def plan_without_limits(model: Model, board: Board | None, options: PlanOptions) -> Plan:
     """The plan that the model would have, were RAM without end (on a Cortex-M4, if no board).
 
     Raises:
-        DoesNotFitError: ``options.ram_bytes`` do not suffice.
+        NoPlanFitsError: ``options.ram_bytes`` do not suffice.
     """
-    core = core_by_id("cortex-m4") if board is None else board.processor
-    return _plan(model, core, _limited([_UNLIMITED], options.ram_bytes), options)
+    core = core_of(board)
+    return _plan(model, core, _limited([_UNLIMITED], options.ram_bytes), options, is_budget=True)
 
 
 def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ...]:
@@ -191,7 +199,9 @@ def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ..
     return tuple(limited)
 
 
-def _plan(model: Model, core: Core, left: Sequence[Memory], options: PlanOptions) -> Plan:
+def _plan(
+    model: Model, core: Core, left: Sequence[Memory], options: PlanOptions, is_budget: bool
+) -> Plan:
     return plan_model(
         model.graph,
         core,
@@ -199,6 +209,7 @@ def _plan(model: Model, core: Core, left: Sequence[Memory], options: PlanOptions
         objective=options.objective,
         keep_input=options.keep_input,
         feed=options.feed,
+        is_budget=is_budget,
     )
 
 

@@ -70,12 +70,18 @@ class Report:
     def step(self, doing: str, done: str) -> Iterator[None]:
         """Shows that a long step runs, where a person watches, and how long it took."""
         started = time.monotonic()
+        with self.waiting(doing):
+            yield
+        self.line(done, f"in {time.monotonic() - started:.1f} s")
+
+    @contextlib.contextmanager
+    def waiting(self, doing: str) -> Iterator[None]:
+        """Shows that something may take more than a moment, where a person watches."""
         if self.quiet:
             yield
         else:
             with self.err.status(f"{doing} …"):
                 yield
-        self.line(done, f"in {time.monotonic() - started:.1f} s")
 
     def model(self, summary: ModelSummary) -> None:
         """What the model is."""

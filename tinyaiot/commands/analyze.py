@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,13 +18,17 @@ from tinyaiot.commands.options import (
     plan_options,
     verbosity,
 )
-from tinyaiot.documents import Document, analysis_document
+from tinyaiot.documents import analysis_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
 from tinyaiot.fit import Fit, Verdict, fits_document, fits_of
 from tinyaiot.frontends import Model, load
+from tinyaiot.levers import shortage_of
+from tinyaiot.plan import Plan
+from tinyaiot.planner import NoPlanFitsError
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
+from tinyaiot.report_levers import hint_of, report_shortage
 from tinyaiot.summary import ModelSummary, summarize
 
 
@@ -58,9 +63,7 @@ def analyze(
     if len(targets) > 1:
         _compare_boards(report, loaded, summary, targets, options, json_file)
         return
-    document = _look_at(report, loaded, summary, targets[0] if targets else None, options)
-    if json_file is not None:
-        write_json(json_file, document)
+    _look_at(report, loaded, summary, targets[0] if targets else None, options, json_file)
 
 
 def _look_at(
@@ -69,16 +72,41 @@ def _look_at(
     summary: ModelSummary,
     target: Board | None,
     options: pipeline.PlanOptions,
-) -> Document:
-    """Layer by layer; raises DoesNotFitError where there is a board that does not take it."""
-    plan = pipeline.plan_without_limits(loaded, target, options)
+    json_file: Path | None,
+) -> None:
+    """Layer by layer; raises DoesNotFitError, when all is printed, where it does not fit."""
+    plan, refusal = _plan(loaded, target, options)
     report.layers(summary, plan)
-    report.needs(summary, plan)
     report.memory_map(loaded.graph, plan)
-    if target is not None:
-        plan = pipeline.plan_model_on(loaded, target, options)
+    if refusal is None and target is not None:
         report.fit(summary, plan, target)
-    return analysis_document(summary, plan, target)
+    else:
+        report.needs(summary, plan)
+    shortage = None
+    if isinstance(refusal, NoPlanFitsError):
+        with report.waiting("planning what would help"):
+            shortage = shortage_of(loaded, target, options, refusal)
+        report_shortage(report, summary, shortage)
+    if json_file is not None:
+        lacking = None if shortage is None else shortage.to_json()
+        write_json(json_file, analysis_document(summary, plan, target, refusal, lacking))
+    if refusal is not None:
+        hint = refusal.hint if shortage is None else hint_of(shortage)
+        raise DoesNotFitError(refusal.what, hint, refusal.details)
+
+
+def _plan(
+    loaded: Model, target: Board | None, options: pipeline.PlanOptions
+) -> tuple[Plan, DoesNotFitError | None]:
+    """The plan within the limits; where there is none, the closest, and why it does not fit."""
+    try:
+        if target is None:
+            return pipeline.plan_without_limits(loaded, None, options), None
+        return pipeline.plan_model_on(loaded, target, options), None
+    except NoPlanFitsError as error:
+        return error.closest, error
+    except DoesNotFitError as error:
+        return pipeline.plan_without_limits(loaded, target, replace(options, ram_bytes=None)), error
 
 
 def _compare_boards(

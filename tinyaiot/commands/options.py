@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,11 +24,22 @@ from tinyaiot.report import Report
 from tinyaiot.samples import default_inputs, load_inputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
 PATH = click.Path(path_type=Path)
 WORK = Path("build")
 ALL_BOARDS = "all"
 _HOST = "host"
+
+
+def byte_count(text: str) -> int:
+    """Bytes of 20000, 64K, 64KB or 64KiB: units of 1024, as data sheets of chips count."""
+    match = re.fullmatch(r"([\d_,]+(?:\.\d+)?) *(?:([kM])i?)?B?", text, re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no number of bytes: give 20000, 64K or 1M")
+    unit = {"": 1, "k": 1024, "m": 1024**2}[(match[2] or "").lower()]
+    count = int(float(re.sub("[_,]", "", match[1])) * unit)
+    if count < 1:
+        raise click.BadParameter(f"{text!r} is not positive")
+    return count
 
 
 def verbosity(command: Command) -> Command:
@@ -48,7 +60,7 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--ram",
         "ram_bytes",
-        type=click.IntRange(min=1),
+        type=byte_count,
         metavar="BYTES",
         help="The arena's limit; layers are streamed, and kernels slower, where it takes that.",
     )

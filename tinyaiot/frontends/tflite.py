@@ -22,6 +22,7 @@ from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.graph import DType, Graph, Node, Quantization, Tensor
 from tinyaiot.operators import check, operators
 from tinyaiot.operators.base import Rule
+from tinyaiot.operators.unsupported import REMEDIES
 
 SUFFIXES = (".tflite", ".lite")
 
@@ -180,7 +181,9 @@ class _Decoder:
         place = _place(index, op, (t for t in outputs if isinstance(t, Tensor)))
         problems = [t for t in (*inputs, *outputs) if isinstance(t, str)]
         if op not in operators():
-            problems.append("the operator is not supported")
+            remedy = REMEDIES.get(op)
+            note = "" if remedy is None else f"; {remedy}"
+            problems.append(f"the operator is not supported{note}")
         if not outputs:
             problems.append("it has no output")
         sound_inputs = tuple(None if isinstance(t, str) else t for t in inputs)

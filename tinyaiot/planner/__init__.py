@@ -47,6 +47,18 @@ class Objective(enum.Enum):
     RAM = "ram"
 
 
+class NoPlanFitsError(DoesNotFitError):
+    """No plan was found within the capacities of the memories.
+
+    Attributes:
+        closest: the plan found that needs least, in one memory without limit.
+    """
+
+    def __init__(self, what: str, hint: str, details: tuple[str, ...], closest: Plan) -> None:
+        super().__init__(what, hint, details)
+        self.closest = closest
+
+
 def plan_model(
     graph: Graph,
     core: Core,
@@ -56,6 +68,7 @@ def plan_model(
     keep_input: bool = False,
     feed: bool = False,
     strategy: str | None = None,
+    is_budget: bool = False,
 ) -> Plan:
     """The plan of a model, checked; the same for the same arguments.
 
@@ -67,9 +80,10 @@ def plan_model(
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
+        is_budget: whether a user limits the memories, so that errors do not blame a board.
 
     Raises:
-        DoesNotFitError: no plan was found within the capacities.
+        NoPlanFitsError: no plan was found within the capacities.
         UsageError: ``feed`` and ``keep_input`` exclude each other.
     """
     if feed and keep_input:
@@ -94,7 +108,7 @@ def plan_model(
         if strategy is None:
             wanted += [make(graph, core, unlimited, keep_input, feed) for make in LAST_STRATEGIES]
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
-        raise _does_not_fit(graph, smallest, memories)
+        raise _does_not_fit(graph, smallest, memories, is_budget)
     check(graph, plan, core, memories)
     return plan
 
@@ -103,7 +117,9 @@ def _arena_bytes(plan: Plan) -> int:
     return plan.total_arena_bytes
 
 
-def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> DoesNotFitError:
+def _does_not_fit(
+    graph: Graph, wanted: Plan, memories: Sequence[Memory], is_budget: bool
+) -> NoPlanFitsError:
     """What is missing where, the worst step with all that is in use in it, and what to try.
 
     Args:
@@ -112,9 +128,10 @@ def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> Doe
     largest = max(memories, key=lambda memory: memory.capacity_bytes)
     total = sum(memory.capacity_bytes for memory in memories)
     missing = wanted.total_arena_bytes - largest.capacity_bytes
+    place = "allowed" if is_budget else f"left in {largest.name}"
     what = (
         f"the model needs {wanted.total_arena_bytes:,} bytes of RAM, {missing:,} more than the "
-        f"{largest.capacity_bytes:,} left in {largest.name}"
+        f"{largest.capacity_bytes:,} {place}"
     )
     if len(memories) > 1:
         what += f"; spread over {', '.join(memory.name for memory in memories)} it does not fit"
@@ -123,7 +140,8 @@ def _does_not_fit(graph: Graph, wanted: Plan, memories: Sequence[Memory]) -> Doe
     )
     if wanted.lower_bound_bytes > total:
         bound += ", more than there is"
-    hint = "take a model with a smaller input or fewer channels, or a board with more RAM"
-    if not wanted.is_fed:
-        hint = "try --feed rows, a model with a smaller input, or a board with more RAM"
-    return DoesNotFitError(what, hint, (*describe_worst_step(graph, wanted), bound))
+    tries = [] if wanted.is_fed else ["--feed rows"]
+    tries.append("a model with a smaller input")
+    tries.append("a larger --ram" if is_budget else "a board with more RAM")
+    hint = f"try {', '.join(tries[:-1])} or {tries[-1]}; tinyaiot analyze works out what would help"
+    return NoPlanFitsError(what, hint, (*describe_worst_step(graph, wanted), bound), wanted)
