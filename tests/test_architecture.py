@@ -60,13 +60,14 @@ LAYERS = (
         "diff_report",
         "markdown",
         "measurement_markdown",
+        "pages",
     ),
     ("commands", "api"),
     ("cli", "__main__", "hil_results", "pytest_plugin"),
 )
 
 # Loaded where they are used: each costs seconds, or tens of megabytes, at import.
-HEAVY = {"tensorflow", "keras", "tflite_micro", "platformio", "sklearn"}
+HEAVY = {"tensorflow", "keras", "tflite_micro", "platformio", "sklearn", "resvg_py"}
 
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
 
