@@ -56,6 +56,11 @@ def mutations(plan: Plan) -> Iterator[Plan]:
             yield replace(plan, scratch={**plan.scratch, node: moved_scratch})
         shrunk_scratch = replace(scratch, size_bytes=scratch.size_bytes - 1)
         yield replace(plan, scratch={**plan.scratch, node: shrunk_scratch})
+    for node, sums in plan.sums.items():
+        for other in (*plan.slots.values(), *plan.scratch.values()):
+            moved_sums = replace(sums, offset_bytes=other.offset_bytes)
+            yield replace(plan, sums={**plan.sums, node: moved_sums})
+        yield replace(plan, sums={k: v for k, v in plan.sums.items() if k != node})
     steps = plan.steps
     for k, step in enumerate(steps):
         yield replace(plan, steps=steps[:k] + steps[k + 1 :])

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from tests.support import draw
+from tests.support import differential, draw
 from tests.support.builder import ModelBuilder
+from tests.support.differential import HOST
+from tinyaiot.frontends import tflite
 from tinyaiot.operators.windows import Padding, Window
+from tinyaiot.plan import Memory
+from tinyaiot.planner import plan_model
 
 
 @st.composite
@@ -97,3 +101,27 @@ def test_numpy_equals_tflm(op: str) -> None:
 @pytest.mark.parametrize("op", _CASES)
 def test_c_equals_tflm(op: str) -> None:
     draw.check_c(_CASES[op], max_examples=20)
+
+
+@pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MEAN", "SUM"])
+@pytest.mark.parametrize("channels", [1, 6, 8])
+def test_rows_that_are_added_up_equal_tflm(op: str, channels: int) -> None:
+    rng = np.random.default_rng(channels)
+    shape = (1, 5, 3, channels)
+    b = ModelBuilder("m")
+    x = b.input(shape, 0.0235, -7)
+    first = b.tensor(shape, 0.0235, -7)
+    y = b.tensor((1, 1, 1, channels), 0.0235, -7)
+    window = {"filterHeight": 3, "filterWidth": 3, "strideH": 1, "strideW": 1}
+    b.op("MAX_POOL_2D", [x], [first], padding=Padding.SAME.value, **window)
+    if op == "AVERAGE_POOL_2D":
+        window = {"filterHeight": 5, "filterWidth": 3, "strideH": 5, "strideW": 3}
+        b.op(op, [first], [y], padding=Padding.VALID.value, **window)
+    else:
+        b.op(op, [first, b.constant(np.array([1, 2], np.int32))], [y], keepDims=True)
+    model = b.build([y])
+    graph = tflite.read(model, "m")
+    for feed in (False, True):
+        plan = plan_model(graph, HOST, (Memory("ram", 1 << 20),), strategy="rows", feed=feed)
+        assert set(plan.sums) == {1}
+        differential.check(model, [draw.int8_values(rng, shape)], plan)

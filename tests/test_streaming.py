@@ -29,7 +29,7 @@ from tinyaiot.planner.checker import InvalidPlanError, check
 from tinyaiot.planner.flow import Flow, flow_of
 from tinyaiot.planner.overlap import arrange
 from tinyaiot.planner.problem import Buffer
-from tinyaiot.planner.region import Region, measure, row_order
+from tinyaiot.planner.region import Event, Region, measure, row_order
 from tinyaiot.planner.streaming import Search, rows
 
 pytestmark = pytest.mark.usefixtures("fake_operators")
@@ -73,6 +73,13 @@ def overwrites(flow: Flow, region: Region, output: int, source: int, distance: i
     The output starts at 0 and the input at ``distance``; every byte is looked at.
     """
     made, read = flow.tensors[output], flow.tensors[source]
+
+    def row_made(event: Event) -> set[int]:
+        if event.position in flow.sums:
+            last = event.y == flow.steps(event.position) - 1
+            return set(range(made.row_bytes if last else 0))
+        return set(range(event.y * made.row_bytes, (event.y + 1) * made.row_bytes))
+
     intact = set(range(distance, distance + read.nbytes))
     for event in region.events:
         for use in flow.uses[event.position] if event.position >= 0 else ():
@@ -84,12 +91,10 @@ def overwrites(flow: Flow, region: Region, output: int, source: int, distance: i
                 )
                 if not intact.issuperset(needed):
                     return True
-                if event.position == flow.maker[output]:
-                    row = range(event.y * made.row_bytes, (event.y + 1) * made.row_bytes)
-                    if set(row) & set(needed):
-                        return True
+                if event.position == flow.maker[output] and row_made(event) & set(needed):
+                    return True
         if event.position == flow.maker[output]:
-            intact -= set(range(event.y * made.row_bytes, (event.y + 1) * made.row_bytes))
+            intact -= row_made(event)
     return False
 
 
@@ -115,11 +120,17 @@ def test_rows_are_made_once_and_after_what_they_read(graph: Graph, feed: bool) -
     count = len(flow.nodes)
     for start, stop in itertools.combinations(range(count + 1), 2):
         made: dict[int, int] = {}
+        added = dict.fromkeys(flow.sums, 0)
         for event in measure(flow, start, stop).events:
             tensors = flow.made_by(event.position) if event.position >= 0 else (event.tensor,)
             for use in flow.uses[event.position] if event.position >= 0 else ():
                 if flow.maker[use.source] >= start:
                     assert made.get(use.source, 0) >= use.stop[event.y]
+            if event.position in flow.sums:
+                assert event.y == added[event.position]
+                added[event.position] += 1
+                made[tensors[0]] = int(event.y + 1 == flow.steps(event.position))
+                continue
             for tensor in tensors:
                 assert event.y == made.get(tensor, 0)
                 made[tensor] = event.y + 1
@@ -216,12 +227,12 @@ def test_an_input_that_a_later_region_reads_arrives_whole() -> None:
 # may only become smaller.
 REACHED = {
     "ad": (772, 772),
-    "ic": (15_884, 16_172),
-    "kws": (9_280, 9_280),
+    "ic": (15_628, 12_908),
+    "kws": (6_236, 5_908),
     "mbv2-w0.35": (68_180, 33_188),
     "mcunet-in1": (31_652, 23_984),
     "mcunet-vww1": (22_548, 20_912),
-    "person_detect": (14_640, 14_640),
+    "person_detect": (14_640, 14_544),
     "str_ww": (3_752, 3_752),
     "vww": (28_044, 14_640),
 }
@@ -240,7 +251,11 @@ def test_real_models_stream(name: str) -> None:
         assert plan.lower_bound_bytes <= plan.total_arena_bytes <= reached
 
 
-def test_fewer_regions_are_cut_where_tied_addresses_miss_the_need() -> None:
+def test_fewer_regions_are_cut_where_tied_addresses_miss_the_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Addresses are tied where the input of the pool lies whole.
+    monkeypatch.setattr("tinyaiot.planner.flow._sums_bytes", lambda node, roots: 0)
     path = MODELS / "kws.tflite"
     if not path.exists():
         pytest.skip(f"there is no {path.name} in {MODELS.name}/")

@@ -81,6 +81,9 @@ class Plan:
         lower_bound_bytes: no plan of this strategy's kind can need less than this in all.
         extra_macs: MACs beyond the graph's own, from recomputed halos.
         input_preserved: whether the inputs' bytes survive an inference.
+        sums: by node index, where a node adds up rows of its input 0 over several steps, where
+            the sums lie in between. The steps of such a node count rows of that input; with the
+            last of them its output is made.
         scratch_limits: by node index, bytes that its kernel may use beyond row pointers, where
             that is not as much as it wants.
     """
@@ -94,6 +97,7 @@ class Plan:
     extra_macs: int
     input_preserved: bool
     scratch_limits: Mapping[int, int] = field(default_factory=dict)
+    sums: Mapping[int, Scratch] = field(default_factory=dict)
 
     def core_of(self, node: int, core: Core) -> Core:
         """``core`` as the node of that index has it: with its scratch limit."""

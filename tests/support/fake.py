@@ -32,6 +32,7 @@ class FakeAttributes:
     Attributes:
         kernel, stride, pad: of the window over the rows of every input; kernel 0 reads all.
         in_place: inputs that it may overwrite row by row.
+        sums_bytes: of the sums to which rows of its input can be added; its kernel is 0 then.
     """
 
     kernel: int = 1
@@ -40,6 +41,7 @@ class FakeAttributes:
     in_place: tuple[int, ...] = ()
     alias: bool = False
     scratch_bytes: int = 0
+    sums_bytes: int = 0
 
 
 class Fake(Operator[FakeAttributes]):
@@ -67,6 +69,9 @@ class Fake(Operator[FakeAttributes]):
 
     def scratch_bytes(self, node: Node, core: Core) -> int:
         return node.attributes.scratch_bytes
+
+    def sums_bytes(self, node: Node) -> int:
+        return node.attributes.sums_bytes
 
     def lower(self, node: Node, context: LowerContext) -> Any:
         raise NotImplementedError
@@ -145,7 +150,8 @@ def graphs(draw: st.DrawFn, max_nodes: int = 6) -> Graph:
 
 
 def _draw_node(draw: st.DrawFn, b: GraphBuilder, x: Tensor, width: int, scratch: int) -> None:
-    kind = draw(st.sampled_from(("window", "join", "all", "split", "alias", "concat", "unary")))
+    kinds = ("window", "join", "all", "sums", "split", "alias", "concat", "unary")
+    kind = draw(st.sampled_from(kinds))
     shape = (x.height, x.row_bytes)
     if kind == "window":
         kernel = draw(st.integers(1, min(3, x.height)))
@@ -157,6 +163,8 @@ def _draw_node(draw: st.DrawFn, b: GraphBuilder, x: Tensor, width: int, scratch:
         b.node([x, y], [shape], in_place=over, scratch_bytes=scratch)
     elif kind == "all":
         b.node([x], [(1, width)], kernel=0, scratch_bytes=scratch)
+    elif kind == "sums":
+        b.node([x], [(1, width)], kernel=0, sums_bytes=draw(st.sampled_from((8, 16))))
     elif kind == "split":
         b.node([x], [(x.height, width), (x.height, 4)], scratch_bytes=scratch)
     elif kind == "alias":
@@ -176,6 +184,20 @@ def hashed(node: Node, k: int, y: int, read: list[bytes], size: int) -> bytes:
     return digest.digest(size)
 
 
+def added(node: Node, sums: bytes, row: bytes) -> bytes:
+    """The sums of a node with a row added, which the order of the rows matters to."""
+    digest = hashlib.shake_128(f"{node.index}".encode() + sums + row)
+    return digest.digest(node.attributes.sums_bytes)
+
+
+def summed(node: Node, rows: list[bytes]) -> bytes:
+    """The result of a node that adds up ``rows``."""
+    sums = b""
+    for row in rows:
+        sums = added(node, sums, row)
+    return hashed(node, 0, 0, [sums], node.output.row_bytes)
+
+
 def input_values(graph: Graph) -> dict[int, bytes]:
     """Bytes for each input, by tensor index."""
     return {t.index: hashlib.shake_128(t.name.encode()).digest(t.nbytes) for t in graph.inputs}
@@ -188,6 +210,11 @@ def reference(graph: Graph) -> dict[int, bytes]:
     for node in graph.nodes:
         if node.attributes.alias:
             values[node.output.index] = values[node.input(0).index]
+            continue
+        if node.attributes.sums_bytes:
+            x = node.input(0)
+            read = [values[x.index][y * x.row_bytes :][: x.row_bytes] for y in range(x.height)]
+            values[node.output.index] = summed(node, read)
             continue
         for k, tensor in enumerate(node.outputs):
             rows = []
@@ -227,8 +254,26 @@ def runs_right(graph: Graph, plan: Plan, expected: Mapping[int, bytes]) -> bool:
     def expected_row(tensor: Tensor, y: int) -> bytes:
         return expected[tensor.index][y * tensor.row_bytes : (y + 1) * tensor.row_bytes]
 
+    def add(node: Node, y_start: int, y_stop: int) -> None:
+        at, x = plan.sums[node.index], node.input(0)
+        place = memories[at.memory][at.offset_bytes :][: node.attributes.sums_bytes]
+        for y in range(y_start, y_stop):
+            if y != rows_added.get(node.index, 0):
+                raise ValueError("out of order")
+            rows_added[node.index] = y + 1
+            before = place.tobytes() if y else b""
+            sums = added(node, before, read(x, Rows(y, y + 1)))
+            place[:] = np.frombuffer(sums, np.uint8)
+        if y_stop == x.height:
+            out = hashed(node, 0, 0, [place.tobytes()], node.output.row_bytes)
+            write(node.output, 0, out)
+            made.add((node.output.index, 0))
+            if out != expected[node.output.index]:
+                raise ValueError("wrong sums")
+
     fed = {-1 - step.node for step in plan.steps if step.node < 0}
     made = set()
+    rows_added: dict[int, int] = {}
     try:
         for k, tensor in enumerate(graph.inputs):
             for y in range(0 if k in fed else tensor.height):
@@ -240,6 +285,15 @@ def runs_right(graph: Graph, plan: Plan, expected: Mapping[int, bytes]) -> bool:
                     write(tensor, y, expected_row(tensor, y))
                 continue
             node = graph.nodes[step.node]
+            if node.index in plan.sums:
+                add(node, step.y_start, step.y_stop)
+                continue
+            if node.attributes.sums_bytes:
+                x = node.input(0)
+                rows = [read(x, Rows(y, y + 1)) for y in range(x.height)]
+                write(node.output, 0, summed(node, rows))
+                made.add((node.output.index, 0))
+                continue
             scratch = plan.scratch.get(node.index)
             for y in range(step.y_start, step.y_stop):
                 if scratch is not None:

@@ -106,6 +106,11 @@ class _Context:
             return Ref("NULL")
         return self.writer.address(scratch.memory, scratch.offset_bytes)
 
+    def sums(self) -> Value:
+        sums = self.writer.plan.sums[self.node.index]
+        address = self.writer.address(sums.memory, sums.offset_bytes)
+        return Ref(f"(int32_t *)(void *)({address.text})")
+
     def filled_row(self, value: int, nbytes: int) -> Value:
         return self.writer.filled_row(value, nbytes)
 
@@ -145,10 +150,7 @@ class _ModelWriter:
         return Ref(self._filled_name(value))
 
     def write(self) -> ModelSources:
-        lowered = {
-            node.index: operator_of(node).lower(node, _Context(self, node))
-            for node in self.graph.nodes
-        }
+        lowered = {node.index: self._lower(node) for node in self.graph.nodes}
         arrays = [*self._constants.values(), *self._filled_rows()]
         for part in lowered.values():
             arrays += part.arrays
@@ -164,6 +166,12 @@ class _ModelWriter:
             is_fed=self.plan.is_fed,
             inlaid={role: _inlaid(arrays, role) for role in Role},
         )
+
+    def _lower(self, node: Node) -> Lowered:
+        operator, context = operator_of(node), _Context(self, node)
+        if node.index in self.plan.sums:
+            return operator.lower_sums(node, context)
+        return operator.lower(node, context)
 
     def _arena(self, memory: str) -> str:
         return f"{self.name}_arena_{memory}"
@@ -247,16 +255,23 @@ class _ModelWriter:
                     "final": call.final,
                 }
             )
-        function = self._function(node.index)
-        return {"index": node.index, "function": function, "op": node.op, "calls": calls}
+        return {
+            "index": node.index,
+            "function": self._function(node.index),
+            "op": node.op,
+            "calls": calls,
+            "last_row": self._height(node.index) if node.index in self.plan.sums else None,
+        }
 
     def _parts(self) -> tuple[WholeLayer | RowProgram, ...]:
         return split_steps(self.plan.steps, self._height)
 
     def _height(self, node: int) -> int:
-        """Rows that a node of the plan's steps makes, or that an input has."""
-        tensor = self.graph.inputs[-1 - node] if node < 0 else self.graph.nodes[node].output
-        return tensor.height
+        """Rows that a node's steps count, or that an input has."""
+        if node < 0:
+            return self.graph.inputs[-1 - node].height
+        summed = self.graph.nodes[node]
+        return (summed.input(0) if node in self.plan.sums else summed.output).height
 
     def _function(self, node: int) -> str:
         """What makes rows of a node of the plan's steps, or lets rows of an input arrive."""

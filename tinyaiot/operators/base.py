@@ -86,6 +86,9 @@ class LowerContext(Protocol):
     def scratch(self) -> Value:
         """The address of the node's scratch, or NULL where it needs none."""
 
+    def sums(self) -> Value:
+        """The address of the node's sums, an ``int32_t *``, where the plan gives it any."""
+
     def filled_row(self, value: int, nbytes: int) -> Value:
         """The address of at least ``nbytes`` constant bytes of ``value``, shared by the model."""
 
@@ -133,6 +136,15 @@ class Operator(ABC, Generic[Attributes]):
     @abstractmethod
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         """The node as C: structs, constant arrays and the files that it needs."""
+
+    def sums_bytes(self, node: Node) -> int:
+        """Bytes of the sums to which the rows of input 0 can be added one by one, instead of being
+        there together; 0 for a node that cannot. Its output then has one row."""
+        return 0
+
+    def lower_sums(self, node: Node, context: LowerContext) -> Lowered:
+        """As ``lower``, of a node with sums: its calls take rows of input 0."""
+        raise NotImplementedError(f"{self.name} has no sums")
 
     def kernel(self, node: Node, core: Core) -> Kernel:
         """The first kernel of the table that applies and keeps the core's scratch limit.

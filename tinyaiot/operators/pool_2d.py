@@ -23,6 +23,7 @@ from tinyaiot.operators.base import (
     int8_in_and_out,
 )
 from tinyaiot.operators.common import Activation, activation_clamps, clamp_range
+from tinyaiot.operators.sums import Sums, lower_sums, sums_bytes
 from tinyaiot.operators.windows import Padding, Window, taps, windows
 
 _INT16_MAX = 32767
@@ -173,6 +174,16 @@ class AveragePool2D(Pool2D):
         counts = sum(tap for _, _, tap in taps(inside, vertical, horizontal, padding=0))
         # Rounded to nearest, halves away from zero.
         return np.sign(sums) * ((np.abs(sums) + counts // 2) // counts)
+
+    def sums_bytes(self, node: Node) -> int:
+        everything = all(
+            w.out_size == 1 and w.rows(Rows(0, 1)) == Rows(0, w.size) for w in _windows(node)
+        )
+        return sums_bytes(node) if everything else 0
+
+    def lower_sums(self, node: Node, context: LowerContext) -> Lowered:
+        low, high = clamp_range(node.attributes.activation, node.output)
+        return lower_sums(node, context, Sums("ta_average_sums_s8_c", low, high))
 
 
 class MaxPool2D(Pool2D):

@@ -22,6 +22,7 @@ from tinyaiot.operators.base import (
     batch_is_one,
     int8_in_and_out,
 )
+from tinyaiot.operators.sums import Sums, lower_sums, sums_bytes
 
 _INT16_MAX = 32767
 
@@ -134,6 +135,16 @@ class Reduce(Operator[ReduceAttributes]):
             },
         )
         return Lowered((call,), (), ("reduce/ta_reduce.c", kernel.source))
+
+    def sums_bytes(self, node: Node) -> int:
+        source, layout = node.input(0), _Layout.of(node)
+        everything = (layout.rows_a_sum, layout.out_width) == (source.height, 1)
+        return sums_bytes(node) if everything and layout.out_channels == source.channels else 0
+
+    def lower_sums(self, node: Node, context: LowerContext) -> Lowered:
+        offset, multiplier = -node.input(0).zero_point * _count(node), _multiplier(node)
+        sums = Sums("ta_scale_sums_s8_c", -128, 127, offset, multiplier)
+        return lower_sums(node, context, sums)
 
 
 class Mean(Reduce):

@@ -8,7 +8,7 @@ need no rule of their own. Quadratic where that keeps it obvious.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,9 @@ from tinyaiot.plan import Memory, Plan, Scratch, Step
 _SCRATCH_ALIGNMENT = 8
 _TENSOR_ALIGNMENT = 4
 _GARBAGE = -1
+
+# Sums take four bytes for each byte of the output that they become.
+_SUMS_TAGS = 4
 
 
 class InvalidPlanError(Exception):
@@ -50,7 +53,8 @@ def check(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memory]) -> N
     3. lets a step write what it still reads, other than row by row in place;
     4. has scratch too small, or scratch over what a step reads or writes;
     5. leaves out a row, makes one twice, or has not kept all rows of a step when it ends;
-    6. loses an output before the end, or an input that it claims to preserve.
+    6. loses an output before the end, or an input that it claims to preserve;
+    7. adds rows to sums that are not there any more, or out of order.
 
     An input is there from the start unless steps deliver its rows.
     """
@@ -97,7 +101,9 @@ def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memor
             whole = (slot.ring_rows, slot.pitch_bytes) == (tensor.height, tensor.row_bytes)
             _require(whole, f"{tensor.name!r} is an input or output and does not lie whole")
     for node in graph.nodes:
-        if not _is_alias(node):
+        if node.index in plan.sums:
+            _check_sums(plan, node)
+        elif not _is_alias(node):
             needed = operator_of(node).scratch_bytes(node, plan.core_of(node.index, core))
             _check_scratch(plan, node, needed)
 
@@ -122,6 +128,14 @@ def _check_scratch(plan: Plan, node: Node, needed: int) -> None:
     _require(scratch.size_bytes >= needed, f"node {node.index} needs {needed} bytes of scratch")
     _require(scratch.offset_bytes % _SCRATCH_ALIGNMENT == 0, "scratch is misaligned")
     _check_span(plan, _scratch_span(scratch))
+
+
+def _check_sums(plan: Plan, node: Node) -> None:
+    sums, needed = plan.sums[node.index], operator_of(node).sums_bytes(node)
+    _require(needed > 0, f"node {node.index} has no use for sums")
+    _require(sums.size_bytes >= needed, f"node {node.index} needs {needed} bytes of sums")
+    _require(sums.offset_bytes % _TENSOR_ALIGNMENT == 0, "sums are misaligned")
+    _check_span(plan, _scratch_span(sums))
 
 
 def _check_span(plan: Plan, span: _Span) -> None:
@@ -168,6 +182,7 @@ class _Player:
         }
         self._first_tags = _first_tags(graph)
         self._made = {t.index: np.zeros(t.height, np.bool_) for t in _activations(graph)}
+        self._added = dict.fromkeys(plan.sums, 0)
         self._resident = _resident_inputs(graph, plan)
         for tensor in self._resident:
             self._write(_Rows(tensor, Rows(0, tensor.height)))
@@ -183,6 +198,9 @@ class _Player:
         node = self._graph.nodes[step.node]
         _require(not _is_alias(node), "an alias needs no step")
         made = Rows(step.y_start, step.y_stop)
+        if node.index in self._plan.sums:
+            self._add(node, made)
+            return
         for rows in self._calls(node, made):
             self._call(node, _operands(node, rows), _results(node, rows))
         # Observers look at all rows of a step when it is over, whether or not they are read.
@@ -202,6 +220,28 @@ class _Player:
             for tensor in self._graph.inputs:
                 _require(tensor in self._resident, f"{tensor.name!r} arrives and cannot stay")
                 self._read(_Rows(tensor, Rows(0, tensor.height)))
+
+    def _add(self, node: Node, rows: Rows) -> None:
+        """Adds rows of input 0 to the sums of ``node``; the last of them make the output."""
+        source, span = node.input(0), _scratch_span(self._plan.sums[node.index])
+        operand, result = _Rows(source, rows), _Rows(node.output, Rows(0, 1))
+        added = self._added[node.index]
+        exists = added == rows.start < rows.stop <= source.height
+        _require(exists, f"row {added} of {source.name!r} is to be added next")
+        self._added[node.index] = rows.stop
+        ends = [operand, result] if rows.stop == source.height else [operand]
+        clear = not any(span.overlaps(other) for end in ends for other, _ in self._spans(end))
+        _require(clear, f"sums of node {node.index} overlap what it reads or makes")
+        self._read(operand)
+        shadow = self._shadows[span.memory][span.start : span.stop]
+        tags = _sums_tag(node, self._first_tags) - np.arange(span.stop - span.start)
+        kept = rows.start == 0 or np.array_equal(shadow, tags)
+        _require(bool(kept), f"sums of node {node.index} are not there")
+        shadow[:] = tags
+        if rows.stop == source.height:
+            _require(not self._share_bytes(operand, result), "an output overwrites what is added")
+            self._write(result)
+            self._read(result)
 
     def _deliver(self, tensor: Tensor, rows: Rows) -> None:
         next_row = int(self._made[tensor.index].sum())
@@ -300,6 +340,11 @@ def _first_tags(graph: Graph) -> dict[int, int]:
                 tags[tensor.index] = next_tag
                 next_tag += tensor.nbytes
     return tags
+
+
+def _sums_tag(node: Node, first_tags: Mapping[int, int]) -> int:
+    """The tag of the first byte of a node's sums; the others' descend from it."""
+    return _GARBAGE - 1 - _SUMS_TAGS * first_tags[node.output.index]
 
 
 def _operands(node: Node, rows: Rows) -> list[_Rows]:

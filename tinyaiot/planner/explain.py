@@ -19,6 +19,7 @@ class Role(enum.Enum):
     INPUT = "input"
     OUTPUT = "output"
     TENSOR = "tensor"
+    SUMS = "sums"
     SCRATCH = "scratch"
 
 
@@ -28,7 +29,7 @@ class LiveBuffer:
 
     Attributes:
         name: of the tensor, or of the node that works there.
-        tensor: the tensor's index; None for scratch.
+        tensor: the tensor's index; None for scratch and sums.
         size_bytes: of the whole tensor, or of its ring.
         in_place: whether it takes over the bytes of another buffer in this very step.
     """
@@ -203,11 +204,11 @@ def _step_buffers(
     time: int,
 ) -> tuple[LiveBuffer, ...]:
     shown = [_mark_in_place(buffer, live, lives, time) for buffer in live]
-    scratch = plan.scratch.get(step.node)
-    if scratch is not None:
-        name = _node_label(graph, step.node)
-        place = (scratch.memory, scratch.offset_bytes, scratch.size_bytes)
-        shown.append(LiveBuffer(name, Role.SCRATCH, None, *place))
+    for role, places in ((Role.SUMS, plan.sums), (Role.SCRATCH, plan.scratch)):
+        if step.node in places:
+            at = places[step.node]
+            place = (at.memory, at.offset_bytes, at.size_bytes)
+            shown.append(LiveBuffer(_node_label(graph, step.node), role, None, *place))
     return tuple(sorted(shown, key=lambda b: (b.memory, b.offset_bytes, b.stop_bytes)))
 
 

@@ -6,6 +6,7 @@ Nodes are those that compute, numbered by position; tensors are the roots of ali
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,9 @@ class Flow:
         fed: inputs whose rows arrive when they are asked for.
         kept: tensors that are read after the last node.
         whole: tensors that cannot lie in a ring: the model's ends and what aliases reshape.
+        sums: by position, bytes of the sums of a node that adds up the rows of a tensor, each as
+            soon as it is there. The node takes a step for each of those rows, and its uses are of
+            steps; with the last it makes its result, of one row.
     """
 
     nodes: tuple[Node, ...]
@@ -62,10 +66,17 @@ class Flow:
     fed: frozenset[int]
     kept: frozenset[int]
     whole: frozenset[int]
+    sums: Mapping[int, int]
 
     def height(self, position: int) -> int:
         """Rows that a node makes."""
         return self.nodes[position].output.height
+
+    def steps(self, position: int) -> int:
+        """Steps that a node takes: one for each row that it makes, or adds up."""
+        if position in self.sums:
+            return self.tensors[self.uses[position][0].source].height
+        return self.height(position)
 
     def made_by(self, position: int) -> tuple[int, ...]:
         """Tensors that a node makes."""
@@ -97,7 +108,11 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
     nodes = stepped(graph.nodes)
     roots = alias_roots(graph)
     tensors = {root.index: root for root in roots.values()}
-    uses = tuple(_uses(i, node, roots) for i, node in enumerate(nodes))
+    sums = {i: nbytes for i, node in enumerate(nodes) if (nbytes := _sums_bytes(node, roots))}
+    uses = tuple(
+        (_row_by_row(i, roots[node.input(0).index]),) if i in sums else _uses(i, node, roots)
+        for i, node in enumerate(nodes)
+    )
     readers: dict[int, tuple[Use, ...]] = dict.fromkeys(tensors, ())
     for use in (use for of_node in uses for use in of_node):
         readers[use.source] += (use,)
@@ -112,7 +127,22 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
         if (t.height, t.row_bytes) != (roots[t.index].height, roots[t.index].row_bytes)
     }
     inputs = frozenset(t.index for t in graph.inputs if keep_input)
-    return Flow(nodes, tensors, maker, uses, readers, fed, ends | inputs, ends | reshaped)
+    return Flow(nodes, tensors, maker, uses, readers, fed, ends | inputs, ends | reshaped, sums)
+
+
+def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:
+    """Bytes of a node's sums; 0 where it has none, or there is but one row to add."""
+    source = node.optional(0)
+    if source is None or source.is_constant or source.height == 1:
+        return 0
+    as_it_was_made = source.height == roots[source.index].height
+    return operator_of(node).sums_bytes(node) if as_it_was_made else 0
+
+
+def _row_by_row(position: int, source: Tensor) -> Use:
+    """A node's use of a tensor of which each of its steps takes the next row."""
+    rows = np.arange(source.height)
+    return Use(position, source.index, rows, rows + 1, in_place=False)
 
 
 def _uses(position: int, node: Node, roots: dict[int, Tensor]) -> tuple[Use, ...]:

@@ -20,7 +20,7 @@ from tinyaiot.planner.flow import Flow, Lines
 
 @dataclass(frozen=True)
 class Event:
-    """Row y of a node's outputs is made, or of an input that arrives.
+    """Row y of a node's outputs is made (or of its input added up), or of an input that arrives.
 
     Attributes:
         position: of the node; −1 where a row arrives.
@@ -61,7 +61,8 @@ def row_order(flow: Flow, start: int, stop: int) -> tuple[Event, ...]:
     arrived = dict.fromkeys(_arriving(flow, start, stop), 0)
 
     def ask(position: int, rows: int) -> None:
-        while made[position] < rows:
+        steps = flow.steps(position) if rows and position in flow.sums else rows
+        while made[position] < steps:
             y = made[position]
             for use in flow.uses[position]:
                 if use.source in arrived:
@@ -117,8 +118,9 @@ def measure(flow: Flow, start: int, stop: int) -> Region:
     """Runs the nodes [start, stop) in row order and measures what they need."""
     events = row_order(flow, start, stop)
     times = _row_times(flow, events)
+    steps = _step_times(events)
     ends = ends_of(flow, start, stop)
-    lows = {t: _lows(flow, times, t, start, stop, len(events)) for t in (*ends.born, *ends.dying)}
+    lows = {t: _lows(flow, steps, t, start, stop, len(events)) for t in (*ends.born, *ends.dying)}
     return Region(
         start=start,
         stop=stop,
@@ -135,10 +137,20 @@ def measure(flow: Flow, start: int, stop: int) -> Region:
     )
 
 
+def _step_times(events: Sequence[Event]) -> dict[int, Lines]:
+    """By position, the numbers of the events that are its steps."""
+    times: dict[int, list[int]] = {}
+    for time, event in enumerate(events):
+        times.setdefault(event.position, []).append(time)
+    return {position: np.array(steps, np.int64) for position, steps in times.items()}
+
+
 def _row_times(flow: Flow, events: Sequence[Event]) -> dict[int, Lines]:
     """By tensor, the number of the event that makes each row."""
     times: dict[int, list[int]] = {}
     for time, event in enumerate(events):
+        if event.position in flow.sums and event.y < flow.steps(event.position) - 1:
+            continue
         made = (event.tensor,) if event.position < 0 else flow.made_by(event.position)
         for tensor in made:
             times.setdefault(tensor, []).append(time)
@@ -146,13 +158,13 @@ def _row_times(flow: Flow, events: Sequence[Event]) -> dict[int, Lines]:
 
 
 def _lows(
-    flow: Flow, times: Mapping[int, Lines], tensor: int, start: int, stop: int, count: int
+    flow: Flow, steps: Mapping[int, Lines], tensor: int, start: int, stop: int, count: int
 ) -> Lines:
     """By event, the lowest row of ``tensor`` that it or a later one reads; its height if none."""
     lows = np.full(count + 1, flow.tensors[tensor].height, np.int64)
     for use in flow.readers[tensor]:
         if start <= use.reader < stop:
-            np.minimum.at(lows, times[flow.made_by(use.reader)[0]], use.first)
+            np.minimum.at(lows, steps[use.reader], use.first)
     return np.minimum.accumulate(lows[::-1])[::-1]
 
 

@@ -88,8 +88,10 @@ class Search:
         self.flow = flow
         self.least = [operator_of(n).least_scratch(n, core, slowest_tier) for n in flow.nodes]
         self.scratch = [
-            operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
-            for node, limit in zip(flow.nodes, self.least, strict=True)
+            0
+            if position in flow.sums
+            else operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
+            for position, (node, limit) in enumerate(zip(flow.nodes, self.least, strict=True))
         ]
         self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
         self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
@@ -157,7 +159,12 @@ class Search:
         region = self.region(start, stop)
         ends = ends_of(self.flow, start, stop)
         rings = sum(self.ring_bytes(tensor, count) for tensor, count in region.rings.items())
-        return self._whole_bytes(ends) + rings + self._scratch(start, stop) - self._saving(region)
+        work = self.sums(start, stop) + self._scratch(start, stop)
+        return self._whole_bytes(ends) + rings + work - self._saving(region)
+
+    def sums(self, start: int, stop: int) -> int:
+        """Bytes of the sums of the nodes [start, stop)."""
+        return sum(size for position, size in self.flow.sums.items() if start <= position < stop)
 
     def ring_bytes(self, tensor: int, count: int) -> int:
         """Bytes of ``count`` rows of a tensor."""
@@ -196,7 +203,8 @@ class Search:
         # All that dies is whole at the start, all that is made whole at the end.
         dying = sum(self._size(t) for t in ends.dying)
         made = sum(self._size(t) for t in ends.live_out)
-        return self._whole_bytes(ends) + rings + self._scratch(start, stop) - min(dying, made)
+        work = self.sums(start, stop) + self._scratch(start, stop)
+        return self._whole_bytes(ends) + rings + work - min(dying, made)
 
     def _boundary_bytes(self, start: int, stop: int) -> int:
         return sum(self._size(tensor) for tensor in ends_of(self.flow, start, stop).live_in)
@@ -230,15 +238,15 @@ class _Layout:
 
     Attributes:
         rows_held: by tensor.
-        buffers: of the tensors, in the order of their numbers.
+        buffers: of the tensors, in the order of their numbers, then of sums.
         offsets: by tensor.
-        scratch_offsets: by region.
+        sums_offsets: by position.
     """
 
     regions: tuple[Region, ...]
     rows_held: dict[int, int]
     offsets: dict[int, int]
-    scratch_offsets: tuple[int, ...]
+    sums_offsets: dict[int, int]
     buffers: tuple[Buffer, ...]
     arrangement: Arrangement
     need_bytes: int
@@ -285,6 +293,9 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
         Buffer(search.ring_bytes(t, held[t]), _alignment(flow, t), born[t], last[t])
         for t in tensors
     ]
+    for k, (start, stop) in enumerate(spans):
+        summing = (p for p in flow.sums if start <= p < stop)
+        buffers += [Buffer(flow.sums[p], _ALIGNMENT, k, k + 1) for p in summing]
     scratch = [
         Buffer(max(search.scratch[start:stop]), SCRATCH_ALIGNMENT, k, k + 1)
         for k, (start, stop) in enumerate(spans)
@@ -295,7 +306,9 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
         regions=regions,
         rows_held=held,
         offsets=dict(zip(tensors, arrangement.offsets, strict=False)),
-        scratch_offsets=arrangement.offsets[len(tensors) :],
+        sums_offsets=dict(
+            zip(sorted(flow.sums), arrangement.offsets[len(tensors) :], strict=False)
+        ),
         buffers=tuple(buffers),
         arrangement=arrangement,
         need_bytes=need,
@@ -323,6 +336,8 @@ def _plan(
         gap = _largest_gap(layout, k)
         for position in range(region.start, region.stop):
             node, least = flow.nodes[position], search.least[position]
+            if position in flow.sums:
+                continue
             # What the gap has beyond the least goes to the kernel; pointers take the rest.
             limit = least + gap.size_bytes - search.scratch[position]
             size = operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
@@ -339,6 +354,10 @@ def _plan(
         extra_macs=0,
         input_preserved=keep_input,
         scratch_limits=limits,
+        sums={
+            flow.nodes[position].index: Scratch(memory, offset, flow.sums[position])
+            for position, offset in layout.sums_offsets.items()
+        },
     )
 
 
