@@ -16,7 +16,7 @@ PACKAGE = Path(tinyaiot.__file__).parent
 # From the bottom up. A module may import modules of its own layer and of those above in this
 # list; a package's name stands for all that it holds.
 LAYERS = (
-    ("tinyaiot", "errors", "paths", "files"),
+    ("tinyaiot", "errors", "paths", "files", "schemas"),
     ("graph", "cores", "csource", "plan", "fixed_point", "requant", "boards", "hardware_map"),
     ("operators",),
     (

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_operators_page_is_current() -> None:
-    script = ROOT / "scripts" / "operators_doc.py"
-    page = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
-    committed = (ROOT / "docs" / "operators.md").read_bytes()
-    assert page.decode() == committed.decode(), "run `make docs`, and commit docs/operators.md"
+@pytest.mark.parametrize("page", ["operators", "json"])
+def test_page_is_current(page: str) -> None:
+    script = ROOT / "scripts" / f"{page}_doc.py"
+    written = subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
+    committed = (ROOT / "docs" / f"{page}.md").read_bytes()
+    assert written.decode() == committed.decode(), f"run `make docs`, and commit docs/{page}.md"

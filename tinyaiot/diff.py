@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyaiot.errors import UsageError
-
-SCHEMA_VERSION = 1
+from tinyaiot.schemas import labelled
 
 # Of all of them less is better.
 METRICS = (
@@ -186,8 +185,7 @@ def _layers(old: Sequence[Document], new: Sequence[Document]) -> tuple[Change, .
 
 def diff_document(comparisons: Sequence[Comparison]) -> Document:
     """What ``tinyaiot diff --json`` gives; ``percent`` is null where it has no meaning."""
-    return {
-        "schema_version": SCHEMA_VERSION,
+    content = {
         "exceeds": any(comparison.exceeds for comparison in comparisons),
         "comparisons": [
             {
@@ -201,6 +199,7 @@ def diff_document(comparisons: Sequence[Comparison]) -> Document:
             for comparison in comparisons
         ],
     }
+    return labelled("diff", content)
 
 
 def _change(change: Change) -> Document:

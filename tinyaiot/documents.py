@@ -16,6 +16,7 @@ from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
 from tinyaiot.quantization import Comparison, Quantized
+from tinyaiot.schemas import labelled
 from tinyaiot.summary import ModelSummary
 
 Document = dict[str, Any]
@@ -74,7 +75,7 @@ def analysis_document(
         shortage: of RAM, and what would help.
     """
     live = plan.live_bytes
-    return {
+    content = {
         "model": summary.name,
         "board": None if board is None else board.id,
         "fits": refusal is None,
@@ -103,6 +104,7 @@ def analysis_document(
             for layer in summary.layers
         ],
     }
+    return labelled("analysis", content)
 
 
 def measurement_document(
@@ -118,13 +120,14 @@ def measurement_document(
 
 def quantization_document(quantized: Quantized, comparison: Comparison | None) -> Document:
     """What ``quantize --json`` gives: the model's size, and the comparison with its original."""
-    return {
+    content = {
         "model": quantized.model.name,
         "int8_bytes": len(quantized.model.data),
         "float_bytes": len(quantized.float_data),
         "equalized_tensors": quantized.equalized,
         "comparison": None if comparison is None else comparison.to_json(),
     }
+    return labelled("quantization", content)
 
 
 def _tensor(tensor: Tensor) -> Document:

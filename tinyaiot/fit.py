@@ -12,6 +12,7 @@ from tinyaiot.errors import DoesNotFitError
 from tinyaiot.frontends import Model
 from tinyaiot.pipeline import PlanOptions, memories, plan_model_on
 from tinyaiot.plan import Plan
+from tinyaiot.schemas import labelled
 from tinyaiot.summary import ModelSummary
 
 
@@ -92,13 +93,14 @@ def smallest_fit(fits: Sequence[Fit]) -> Fit | None:
 def fits_document(summary: ModelSummary, fits: Sequence[Fit]) -> Document:
     """What ``analyze --json`` gives for several boards."""
     smallest = smallest_fit(fits)
-    return {
+    content = {
         "model": summary.name,
         "macs": summary.macs,
         "weights_bytes": summary.weights_bytes,
         "smallest": None if smallest is None else smallest.board.id,
         "boards": [fit.to_json() for fit in fits],
     }
+    return labelled("fits", content)
 
 
 def _fed_plan(model: Model, board: Board, options: PlanOptions) -> Plan | None:

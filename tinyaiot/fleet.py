@@ -22,8 +22,7 @@ from tinyaiot.hil import BoardUnderTest
 from tinyaiot.measure import Measurement
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.samples import load_inputs
-
-SCHEMA_VERSION = 1
+from tinyaiot.schemas import labelled
 
 # A board in use by another process may well become free.
 _BOARD_WAIT_S = 60.0
@@ -200,8 +199,5 @@ def exit_code(results: Sequence[FleetResult]) -> int:
 
 def fleet_document(model: str, results: Sequence[FleetResult]) -> dict[str, Any]:
     """What ``tinyaiot fleet --json`` gives."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "model": model,
-        "results": [result.to_json() for result in results],
-    }
+    content = {"model": model, "results": [result.to_json() for result in results]}
+    return labelled("fleet", content)

@@ -29,9 +29,8 @@ from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.oracle import Reference
 from tinyaiot.plan import Plan
+from tinyaiot.schemas import labelled
 from tinyaiot.summary import summarize
-
-SCHEMA_VERSION = 1
 
 # Where nothing counts exactly, a few runs are measured and their median is reported.
 _RUNS = 3
@@ -149,7 +148,6 @@ class Measurement:
         warmups: runs before them.
     """
 
-    schema_version: int
     model: str
     board: str
     feed: str
@@ -178,7 +176,7 @@ class Measurement:
 
     def to_json(self) -> dict[str, Any]:
         """The measurement as numbers, texts, lists and dictionaries."""
-        return dataclasses.asdict(self)
+        return labelled("measurement", dataclasses.asdict(self))
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,6 @@ class LayerValidation:
 class Validation:
     """All layers of a model on one board, equal to the reference bit for bit."""
 
-    schema_version: int
     model: str
     board: str
     bit_exact: bool
@@ -205,7 +202,7 @@ class Validation:
 
     def to_json(self) -> dict[str, Any]:
         """The validation as numbers, texts, lists and dictionaries."""
-        return dataclasses.asdict(self)
+        return labelled("validation", dataclasses.asdict(self))
 
 
 @dataclass(frozen=True)
@@ -281,7 +278,6 @@ def validate(deployment: Deployment, inputs: Sequence[AnyArray]) -> Validation:
             _raise_difference(deployment, board.device, reference)
     _require_all_rows(deployment, checksums)
     return Validation(
-        schema_version=SCHEMA_VERSION,
         model=graph.name,
         board=deployment.board.id,
         bit_exact=True,
@@ -387,7 +383,6 @@ def _measurement(
     arenas = _manifest(deployment)["arenas"].values()
     layers = _layers(deployment, counts)
     return Measurement(
-        schema_version=SCHEMA_VERSION,
         model=graph.name,
         board=deployment.board.id,
         feed="rows" if plan.is_fed else "ram",

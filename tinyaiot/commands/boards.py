@@ -14,6 +14,7 @@ from tinyaiot.documents import board_document
 from tinyaiot.files import write_json
 from tinyaiot.report import Report
 from tinyaiot.report_boards import report_boards, report_connected
+from tinyaiot.schemas import labelled
 
 
 @click.command()
@@ -34,11 +35,13 @@ def boards(connected: bool, json_file: Path | None) -> None:
     else:
         report_boards(Report(), known)
         if json_file is not None:
-            write_json(json_file, {"boards": [board_document(board) for board in known]})
+            documents = [board_document(board) for board in known]
+            write_json(json_file, labelled("boards", {"boards": documents}))
 
 
 def _list_connected(known: list[Board], json_file: Path | None) -> None:
     found = find_connected(known, serial_ports())
     report_connected(Report(), found)
     if json_file is not None:
-        write_json(json_file, {"connected": [dataclasses.asdict(entry) for entry in found]})
+        entries = [dataclasses.asdict(entry) for entry in found]
+        write_json(json_file, labelled("connected", {"connected": entries}))
