@@ -14,6 +14,7 @@ typedef struct ta_linear {
     const int8_t *filters; /* [channels][taps] */
     const int32_t *bias;   /* [channels], the input's zero point folded in */
     const ta_requant *requant;
+    void *scratch; /* words, where the kernel asks for some */
     int32_t taps;
     int32_t channels;
 } ta_linear;

@@ -117,4 +117,7 @@ static inline int32_t ta_floor(const ta_requant *requant, int32_t shift, int32_t
     return (ta_floor_offset(requant, shift) + ta_high_product(scaled, word)) >> shift;
 }
 
+/* Clamps outputs that were saturated to int8; costs nothing where that is all. */
+void ta_clamp_outputs_s8(const ta_requant *requant, int8_t *out, int32_t count);
+
 #endif

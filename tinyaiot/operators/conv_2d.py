@@ -14,7 +14,12 @@ from tinyaiot.operators.convolution import (
     convolution_windows,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.convolution_kernels import dsp_groups, helium_columns, portable_columns
+from tinyaiot.operators.convolution_kernels import (
+    dsp_groups,
+    helium_columns,
+    portable_columns,
+    thumb2_windows,
+)
 from tinyaiot.operators.linear import Linear, LinearKernel
 from tinyaiot.operators.windows import taps
 
@@ -62,6 +67,7 @@ class Conv2D(Convolution):
         ),
         helium_columns(_has_one_group),
         dsp_groups(_has_one_group),
+        thumb2_windows(_has_one_group),
         LinearKernel(
             "ta_conv_2d_s8_1x1_c",
             "conv_2d/ta_conv_2d_s8_1x1_c.c",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_dsp, linear_mve
+from tinyaiot.operators import linear_c, linear_dsp, linear_mve, linear_v7m
 from tinyaiot.operators.base import PORTABLE, TUNED, Kernel
 from tinyaiot.operators.columns import columns_kernel
 from tinyaiot.operators.linear import LinearKernel, as_stored
@@ -48,6 +48,23 @@ def dsp_groups(meets_all_channels: _Predicate) -> Kernel:
         shared=linear_dsp.SHARED_SOURCES,
         layout=linear_dsp.pairs,
         stretch=linear_dsp.group,
+        tier=TUNED,
+    )
+
+
+def thumb2_windows(meets_all_channels: _Predicate) -> Kernel:
+    """Five widened windows at a time, for cores with Thumb-2."""
+
+    def applies(node: Node, core: Core) -> bool:
+        return meets_all_channels(node) and linear_v7m.requantizes_on_thumb2(node, core)
+
+    return LinearKernel(
+        "ta_conv_2d_s8_v7m",
+        "conv_2d/ta_conv_2d_s8_v7m.c",
+        applies=applies,
+        scratch_bytes=linear_v7m.windows_bytes,
+        shared=linear_v7m.SHARED_SOURCES,
+        layout=linear_v7m.one_by_one,
         tier=TUNED,
     )
 

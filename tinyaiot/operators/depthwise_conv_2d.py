@@ -9,15 +9,21 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import depthwise_dsp, linear_c, linear_mve
+from tinyaiot.operators import depthwise_dsp, depthwise_v7m, linear_c, linear_mve, linear_v7m
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
     convolution_windows,
     tensors_have_four_axes,
 )
-from tinyaiot.operators.convolution_kernels import dsp_groups, helium_columns, portable_columns
+from tinyaiot.operators.convolution_kernels import (
+    dsp_groups,
+    helium_columns,
+    portable_columns,
+    thumb2_windows,
+)
 from tinyaiot.operators.linear import (
+    CLAMP_SOURCE,
     Constants,
     Linear,
     LinearKernel,
@@ -136,7 +142,7 @@ class DepthwiseConv2D(Convolution):
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
             applies=depthwise_dsp.takes_strips,
             scratch_bytes=depthwise_dsp.strip_bytes,
-            shared=("dsp/ta_dsp_requant.c",),
+            shared=(CLAMP_SOURCE,),
             layout=depthwise_dsp.by_channel,
             stretch=depthwise_dsp.stretch,
             tier=TUNED,
@@ -145,9 +151,25 @@ class DepthwiseConv2D(Convolution):
             "ta_depthwise_conv_2d_s8_m1_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_dsp.c",
             applies=depthwise_dsp.takes_taps,
-            shared=("dsp/ta_dsp_requant.c",),
+            shared=(CLAMP_SOURCE,),
             layout=depthwise_dsp.by_fours,
             tier=TUNED,
+        ),
+        thumb2_windows(_has_one_channel),
+        *(
+            LinearKernel(
+                function,
+                f"depthwise_conv_2d/{function}.c",
+                applies=applies,
+                scratch_bytes=depthwise_v7m.columns_bytes,
+                shared=(CLAMP_SOURCE,),
+                layout=linear_v7m.one_by_one,
+                tier=TUNED,
+            )
+            for function, applies in (
+                ("ta_depthwise_conv_2d_s8_3x3_v7m", depthwise_v7m.takes_tiles_of_floors),
+                ("ta_depthwise_conv_2d_s8_3x3_exact_v7m", depthwise_v7m.takes_tiles),
+            )
         ),
         portable_columns(_has_one_channel),
         LinearKernel(

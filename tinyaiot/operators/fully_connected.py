@@ -11,7 +11,7 @@ from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators import linear, linear_c, linear_dsp, linear_mve
+from tinyaiot.operators import linear, linear_c, linear_dsp, linear_mve, linear_v7m
 from tinyaiot.operators.base import (
     PORTABLE,
     TUNED,
@@ -59,6 +59,10 @@ def _pieces_bytes(node: Node, core: Core) -> int:
     return node.input(1).shape[1] if _rows_a_batch(node) > 1 else 0
 
 
+def _words_and_pieces_bytes(node: Node, core: Core) -> int:
+    return linear_v7m.widened_bytes_of_1(node) + _pieces_bytes(node, core)
+
+
 class FullyConnected(Operator[FullyConnectedAttributes]):
     """TFLM's reference_integer_ops::FullyConnected, and its FullyConnectedPerChannel."""
 
@@ -88,6 +92,15 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             scratch_bytes=_batch_bytes,
             shared=linear_dsp.SHARED_SOURCES,
             layout=linear_dsp.pairs,
+            tier=TUNED,
+        ),
+        linear.LinearKernel(
+            "ta_fully_connected_s8_v7m",
+            "fully_connected/ta_fully_connected_s8_v7m.c",
+            applies=linear_v7m.requantizes_on_thumb2,
+            scratch_bytes=_words_and_pieces_bytes,
+            shared=linear_v7m.SHARED_SOURCES_OF_1,
+            layout=linear_v7m.by_fours,
             tier=TUNED,
         ),
         linear.LinearKernel(

@@ -21,6 +21,8 @@ from tinyaiot.operators.base import AnyArray, Kernel
 from tinyaiot.operators.common import clamp_range
 from tinyaiot.requant import PackedRequant
 
+CLAMP_SOURCE = "linear/ta_clamp_outputs_s8.c"
+
 # Shifts under which a bias of 8 bits and sign, times the multiplier's inverse, is an int32.
 _EXACT_SHIFTS = (-21, 0)
 

@@ -20,9 +20,9 @@ from tinyaiot.operators.floors import (
     mantissas_and_shifts,
     packed_multipliers,
 )
-from tinyaiot.operators.linear import Constants, Linear, settled_linear
+from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_linear
 
-SHARED_SOURCES = ("dsp/ta_dsp_requant.c", "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
+SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 
 # The order of four taps in memory; SXTB16 takes bytes 0 and 2 of a word, then 1 and 3.
 _TAP_ORDER = (0, 2, 1, 3)

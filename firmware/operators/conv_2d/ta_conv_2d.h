@@ -58,6 +58,11 @@ ta_conv_2d_kernel ta_conv_2d_s8_1x1_c;
  * [in_channels], bias and requant as in ta_linear_c.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_columns_c;
 
+/* One group, cores with Thumb-2; filters, bias and requant as in ta_linear_v7m.h. Needs scratch for
+ * five windows, widened to words, kernel_h pointers, and where there is padding beside the input,
+ * kernel_h rows of the columns under five output pixels. */
+ta_conv_2d_kernel ta_conv_2d_s8_v7m;
+
 /* One group, cores with the DSP extension, `stretch` pixels at a time; filters, bias, requant
  * and their bounds as in ta_linear_dsp.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_dsp;

@@ -134,6 +134,6 @@ void ta_conv_2d_s8_dsp(const ta_conv_2d *op, const int8_t *const *rows, int8_t *
         }
         ta_linear_s8_dsp(&layer, w.lanes, out + x * op->out_channels);
     }
-    ta_dsp_clamp(&op->requant, out + x_start * op->out_channels,
+    ta_clamp_outputs_s8(&op->requant, out + x_start * op->out_channels,
                  (x_stop - x_start) * op->out_channels);
 }

@@ -31,6 +31,13 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
  * pixels instead, 64 * ceil(kernel_h / 4) bytes each, and those of at least four pixels. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_mve;
 
+/* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, cores with
+ * Thumb-2. Weights are as ta_linear_v7m.h has filters, with floors in the one and without in the
+ * other; bias and requant.words are not read. Need scratch instead where there is padding beside the input: three rows of the columns of four outputs, or
+ * five with a stride of 1. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_v7m;
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_exact_v7m;
+
 /* Any window without dilation, multiplier 1, at least four channels, cores with the DSP extension.
  * Weights are words: less the input's zero point, in both halves; then for fours of channels (the
  * last four may overlap the ones before) [4] biases, the input's zero point not folded in,

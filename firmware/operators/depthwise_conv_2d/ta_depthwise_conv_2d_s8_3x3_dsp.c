@@ -198,5 +198,5 @@ void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *
             run(&p, op->weights + 9 * channel, op->bias + 2 * channel, op->stride_w);
         }
     }
-    ta_dsp_clamp(&op->requant, out + x_start * channels, (x_stop - x_start) * channels);
+    ta_clamp_outputs_s8(&op->requant, out + x_start * channels, (x_stop - x_start) * channels);
 }

@@ -138,5 +138,5 @@ void ta_depthwise_conv_2d_s8_m1_dsp(const ta_conv_2d *op, const int8_t *const *r
             (void)run(&p, last);
         }
     }
-    ta_dsp_clamp(&op->requant, out + x_start * channels, (x_stop - x_start) * channels);
+    ta_clamp_outputs_s8(&op->requant, out + x_start * channels, (x_stop - x_start) * channels);
 }

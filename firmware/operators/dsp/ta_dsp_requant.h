@@ -30,7 +30,4 @@ static inline ta_dsp_channel ta_dsp_channel_of(const ta_requant *requant, int32_
     return channel;
 }
 
-/* Clamps outputs that were saturated to int8; costs nothing where that is all. */
-void ta_dsp_clamp(const ta_requant *requant, int8_t *out, int32_t count);
-
 #endif

@@ -28,5 +28,5 @@ void ta_fully_connected_s8_dsp(const ta_fully_connected *op, const int8_t *const
         (void)ta_linear_dsp_widen_one(batch, line, (taps + 3) / 4, 1);
     }
     ta_linear_s8_dsp(&layer, 1, out);
-    ta_dsp_clamp(&op->requant, out, op->out_channels);
+    ta_clamp_outputs_s8(&op->requant, out, op->out_channels);
 }

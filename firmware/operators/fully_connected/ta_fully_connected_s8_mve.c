@@ -5,5 +5,5 @@
 void ta_fully_connected_s8_mve(const ta_fully_connected *op, const int8_t *const *pieces,
                                int8_t *out)
 {
-    ta_connect_batch(op, pieces, out, ta_linear_s8_1_mve);
+    ta_connect_batch(op, pieces, out, ta_linear_s8_1_mve, 0);
 }

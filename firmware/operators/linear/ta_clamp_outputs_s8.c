@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ta_dsp_requant.h"
+#include "ta_requant.h"
 
-void ta_dsp_clamp(const ta_requant *requant, int8_t *out, int32_t count)
+void ta_clamp_outputs_s8(const ta_requant *requant, int8_t *out, int32_t count)
 {
     if (requant->lowest > INT8_MIN || requant->highest < INT8_MAX) {
         for (int32_t k = 0; k < count; ++k) {

@@ -1,0 +1,44 @@
+"""Kernels of cores with Thumb-2 alone on the emulated one: all tensors are compared with TFLM's.
+
+The drawn layers are those of the DSP kernels' test: many channels, odd numbers of them, windows up
+to 7x7, widths of which no tile is a divisor, values and zero points at both ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import test_kernels_dsp as layers
+from tests.support import emulated
+from tests.test_cores import drawn, kernels
+from tinyaiot.boards import board_by_id
+
+_BOARD = "mps2-an385"
+_CASES = 30
+_EXPECTED = {
+    "ta_conv_2d_s8_v7m",
+    "ta_depthwise_conv_2d_s8_3x3_v7m",
+    "ta_depthwise_conv_2d_s8_3x3_exact_v7m",
+    "ta_fully_connected_s8_v7m",
+}
+
+
+def test_kernels_equal_tflm(tmp_path: Path) -> None:
+    board = board_by_id(_BOARD)
+    assert board.emulator is not None
+    for tool in (board.emulator.qemu, board.processor.toolchain + "gcc"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+    strategies = {
+        "conv": layers.windowed("CONV_2D"),
+        "tiles": layers.windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
+        "connected": layers.fully_connected(),
+    }
+    cases = [case for name, s in strategies.items() for case in drawn(s, name, _CASES)]
+    taken = Counter(k for case in cases for k in kernels(case.model.graph, board.processor))
+    assert all(taken[name] >= 5 for name in _EXPECTED), taken
+    emulated.check(cases, board, tmp_path)
