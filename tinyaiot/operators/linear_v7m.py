@@ -43,16 +43,15 @@ def windows_bytes(node: Node, core: Core) -> int:
     """Scratch of a convolution's pixels that are taken at a time: their taps as words, and where
     there is padding beside the input, the columns under them."""
     vertical, horizontal = convolution_windows(node)
-    widened = 4 * _PIXELS * settled_linear(node).filters.shape[1]
     span = (horizontal.kernel - 1) * horizontal.dilation + 1
     columns = (_PIXELS - 1) * horizontal.stride + span
     copied = vertical.kernel * columns * node.input(0).channels if horizontal.is_padded else 0
-    return widened + vertical.kernel * core.pointer_bytes + copied
+    return 4 * _PIXELS * _taps(node) + vertical.kernel * core.pointer_bytes + copied
 
 
 def widened_bytes_of_1(node: Node) -> int:
     """Scratch of one pixel, widened."""
-    return 4 * _FOUR * -(-settled_linear(node).filters.shape[1] // _FOUR)
+    return 4 * _FOUR * -(-_taps(node) // _FOUR)
 
 
 def takes_floors(node: Node, core: Core) -> bool:
@@ -87,6 +86,10 @@ def by_fours(node: Node) -> Constants:
         parts.append(values.reshape(channels, -1))
     words = np.concatenate(parts, axis=1).view("<u4").astype(np.uint32)
     return Constants(weights=words, floors=floors)
+
+
+def _taps(node: Node) -> int:
+    return int(settled_linear(node).filters.shape[1])
 
 
 def _behind(node: Node) -> tuple[tuple[_Bytes, ...], bool]:
