@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[int, list[str]]] = {
     "fleet": (0, ["fleet", str(DIGITS), "--board", "mps2-an386", "--board", "teensy41"]),
     "validation": (0, ["validate", str(DIGITS), "--board", "mps2-an386"]),
     "boards": (0, ["boards"]),
+    "comparison": (0, ["compare", str(DIGITS), "--against", "--feed rows"]),
 }
 
 

@@ -61,14 +61,15 @@ def _cells(change: Change, comparison: Comparison) -> list[str]:
     if name == "count" and comparison.counter is not None:
         name = comparison.counter
     limit = "" if change.limit_percent is None else f"{change.limit_percent:+g} %"
-    return [name, _number(change.before), _number(change.after), _percent(change), limit]
+    return [name, _number(change.before), _number(change.after), format_percent(change), limit]
 
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def _percent(change: Change) -> str:
+def format_percent(change: Change) -> str:
+    """By how much it grew, for a table."""
     if change.percent is None:
         return "-"
     return "=" if change.percent == 0 else f"{change.percent:+.2f} %"
