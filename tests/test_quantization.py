@@ -15,10 +15,22 @@ import pytest
 from tests.support.builder import ModelBuilder
 from tests.support.real_models import FOLDER
 from tinyaiot import api, zoo
-from tinyaiot.errors import UnreadableModelError, UnsupportedModelError, UsageError
+from tinyaiot.errors import (
+    CalibrationError,
+    UnreadableModelError,
+    UnsupportedModelError,
+    UsageError,
+)
 from tinyaiot.graph import DType
-from tinyaiot.quantization import check_calibration, compare, load_keras, pair, quantize
-from tinyaiot.quantization.calibration import load_calibration
+from tinyaiot.quantization import (
+    Recipe,
+    check_calibration,
+    compare,
+    load_data,
+    load_keras,
+    pair,
+    quantize,
+)
 from tinyaiot.quantization.equalization import equalize, find_links
 
 SHAPE = (49, 10, 1)
@@ -60,9 +72,9 @@ def with_value(value: float) -> npt.NDArray[np.float32]:
     ("inputs", "said"),
     [
         (typical(20, (49, 11, 1)), "20x49x11x1, the model takes 49x10x1"),
-        (typical(20)[..., 0], "20x49x10, the model takes"),
+        (typical(20)[..., 0, 0], "20x49, the model takes"),
         (np.float32(3), "scalar"),
-        (typical(0), "there are 0 calibration samples"),
+        (typical(0), "there are no samples"),
         (typical(9), "there are 9 calibration samples"),
         (with_value(np.nan), "sample 7 holds NaN"),
         (with_value(np.inf), "sample 7 holds NaN or infinity"),
@@ -71,7 +83,7 @@ def with_value(value: float) -> npt.NDArray[np.float32]:
     ],
 )
 def test_bad_calibration_is_refused(inputs: npt.NDArray[Any], said: str) -> None:
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(CalibrationError) as error:
         check_calibration(np.asarray(inputs), SHAPE)
     assert said in error.value.what
 
@@ -80,12 +92,12 @@ def test_calibration_files(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", inputs=typical(2), labels=[1, 2])
     np.save(tmp_path / "x.npy", typical(2))
     np.savez(tmp_path / "other.npz", images=typical(2))
-    assert load_calibration(tmp_path / "x.npz").keys() == {"inputs", "labels"}
-    assert np.array_equal(load_calibration(tmp_path / "x.npy")["inputs"], typical(2))
-    with pytest.raises(UsageError, match="no array named 'inputs'"):
-        load_calibration(tmp_path / "other.npz")
-    with pytest.raises(UsageError, match="cannot read"):
-        load_calibration(tmp_path)
+    assert load_data(tmp_path / "x.npz").labels is not None
+    assert np.array_equal(load_data(tmp_path / "x.npy").inputs, typical(2))
+    with pytest.raises(CalibrationError, match="no array named 'inputs'"):
+        load_data(tmp_path / "other.npz")
+    with pytest.raises(CalibrationError, match="cannot read"):
+        load_data(tmp_path / "absent.npz")
 
 
 @tensorflow
@@ -134,7 +146,7 @@ def test_equalizing_leaves_the_float_network_as_it_was() -> None:
 def test_quantizing_leaves_the_given_model_as_it_was() -> None:
     model = network()
     before = model.get_weights()
-    quantize(model, typical(20), equalize=True)
+    quantize(model, typical(20), Recipe(equalize=True))
     assert all(map(np.array_equal, model.get_weights(), before))
 
 
@@ -142,7 +154,7 @@ def test_quantizing_leaves_the_given_model_as_it_was() -> None:
 def test_equalizing_recovers_rescaled_channels() -> None:
     model, samples = rescaled(3), typical(20)
     plain = compare(quantize(model, typical(64)), samples).sqnr_db
-    equalized = compare(quantize(model, typical(64), equalize=True), samples).sqnr_db
+    equalized = compare(quantize(model, typical(64), Recipe(equalize=True)), samples).sqnr_db
     assert plain is not None
     assert equalized is not None
     assert equalized > plain + 10

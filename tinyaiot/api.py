@@ -36,7 +36,17 @@ from tinyaiot.operators.base import AnyArray
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.plan import Plan
 from tinyaiot.planner import Objective
-from tinyaiot.quantization import Comparison, Quantized, load_calibration, load_keras
+from tinyaiot.quantization import (
+    PLAIN,
+    Auto,
+    Comparison,
+    Method,
+    Quantized,
+    Recipe,
+    Source,
+    load_data,
+    load_keras,
+)
 from tinyaiot.quantization import compare as compare_models
 from tinyaiot.quantization import quantize as quantize_model
 from tinyaiot.samples import as_inputs, as_samples, default_inputs, load_inputs, load_samples
@@ -48,11 +58,13 @@ __all__ = [
     "Comparison",
     "Image",
     "Measurement",
+    "Method",
     "ModelSummary",
     "Objective",
     "Plan",
     "PlanOptions",
     "Quantized",
+    "Recipe",
     "Sources",
     "Validation",
     "analyze",
@@ -161,28 +173,34 @@ def build(folder: AnyPath) -> Image:
 
 def quantize(
     model: Any,
-    calibration: AnyPath | npt.NDArray[Any],
+    calibration: Source,
     output: AnyPath,
+    recipe: Recipe | Auto = PLAIN,
     *,
-    equalize: bool = False,
+    preprocess: str = "",
 ) -> Quantized:
     """A trained Keras model as an int8 .tflite file; needs TensorFlow.
 
     Args:
         model: a ``keras.Model`` of one input, or the path of a ``.keras`` or ``.h5`` file.
-        calibration: typical inputs [count, ...], or an ``.npz`` file that has them as ``inputs``.
+        calibration: typical inputs: an array [count, ...], samples one by one, a function that
+            returns either; or the path of an ``.npz`` file that has them as ``inputs``, of an
+            ``.npy`` file, or of a folder of images or WAV files.
         output: the .tflite to write.
-        equalize: whether the ranges of channels are equalized first.
+        recipe: the choices; "auto" takes those of least error. Where there is a choice, every
+            fourth sample is held out, and what each choice gains is measured on those.
+        preprocess: what is done to images or sounds, in the words of
+            ``tinyaiot.quantization.preprocess``.
 
     Raises:
-        UsageError: the calibration data do not do, or TensorFlow is not installed.
+        CalibrationError: the calibration data do not do.
+        UsageError: TensorFlow is not installed, or the words are not understood.
         UnsupportedModelError: the outcome breaks rules of the supported operators.
     """
     loaded = load_keras(Path(model)) if isinstance(model, str | Path) else model
-    if isinstance(calibration, str | Path):
-        calibration = load_calibration(Path(calibration))["inputs"]
+    data = load_data(calibration, preprocess)
     path = Path(output)
-    quantized = quantize_model(loaded, calibration, equalize=equalize, name=path.stem)
+    quantized = quantize_model(loaded, data.inputs, recipe, name=path.stem)
     write_file(path, quantized.model.data)
     return quantized
 

@@ -15,7 +15,7 @@ from tinyaiot.graph import Graph, Quantization, Tensor
 from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
-from tinyaiot.quantization import Comparison, Quantized
+from tinyaiot.quantization import Comparison, Quantized, Recipe
 from tinyaiot.schemas import labelled
 from tinyaiot.summary import ModelSummary
 
@@ -119,15 +119,30 @@ def measurement_document(
 
 
 def quantization_document(quantized: Quantized, comparison: Comparison | None) -> Document:
-    """What ``quantize --json`` gives: the model's size, and the comparison with its original."""
+    """What ``quantize --json`` gives: sizes, what was tried, and the comparison."""
+    recipe = quantized.recipe
     content = {
         "model": quantized.model.name,
         "int8_bytes": len(quantized.model.data),
         "float_bytes": len(quantized.float_data),
         "equalized_tensors": quantized.equalized,
+        "recipe": None if recipe is None else _recipe(recipe),
+        "held_out": quantized.held_out,
+        "trials": [
+            {
+                "recipe": _recipe(trial.recipe),
+                "sqnr_db": trial.sqnr_db,
+                "agreement": trial.agreement,
+            }
+            for trial in quantized.trials
+        ],
         "comparison": None if comparison is None else comparison.to_json(),
     }
     return labelled("quantization", content)
+
+
+def _recipe(recipe: Recipe) -> Document:
+    return dataclasses.asdict(recipe) | {"method": recipe.method.value}
 
 
 def _tensor(tensor: Tensor) -> Document:

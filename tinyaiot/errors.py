@@ -67,3 +67,9 @@ class WorseError(TinyaiotError):
     """A measurement is worse than another by more than was allowed."""
 
     exit_code = 9
+
+
+class CalibrationError(UsageError):
+    """Calibration data or samples are missing, unreadable, or not what the model takes."""
+
+    exit_code = 10

@@ -17,6 +17,10 @@ def report_quantized(report: Report, quantized: Quantized, path: Path) -> None:
     report.line("float", f"{len(quantized.float_data):,} bytes as .tflite")
     if quantized.equalized:
         report.line("equalized", f"the channels of {quantized.equalized} tensors")
+    if quantized.trials:
+        report.line("by", str(quantized.recipe))
+        report.heading(f"tried, on {quantized.held_out} samples held out of the calibration")
+        report.table(_trials(quantized))
 
 
 def report_comparison(report: Report, comparison: Comparison, title: str = "int8") -> None:
@@ -30,6 +34,27 @@ def report_comparison(report: Report, comparison: Comparison, title: str = "int8
     report.line("output", f"SQNR {_db(comparison.sqnr_db)} dB")
     report.line("", f"largest error {comparison.largest_error:.3g}")
     report.table(_layers(comparison))
+
+
+def _trials(quantized: Quantized) -> Table:
+    """The recipes in the order in which they were tried; * marks the one that was taken."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe")
+    table.add_column("SQNR dB", justify="right")
+    table.add_column("gain", justify="right")
+    table.add_column("same class", justify="right")
+    table.add_column("")
+    plain = quantized.trials[0].sqnr_db
+    for trial in quantized.trials:
+        known = plain is not None and trial.sqnr_db is not None
+        table.add_row(
+            str(trial.recipe),
+            _db(trial.sqnr_db),
+            f"{(trial.sqnr_db or 0) - (plain or 0):+.1f}" if known else "-",
+            f"{trial.agreement:.2%}",
+            "*" if trial.recipe == quantized.recipe else "",
+        )
+    return table
 
 
 def _layers(comparison: Comparison) -> Table:

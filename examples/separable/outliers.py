@@ -14,9 +14,9 @@ import tensorflow as tf
 from examples.separable.rescaling import rescale
 from examples.separable.train import FLOAT_MODEL, WORK, test_data, training_data
 from examples.workflow import CALIBRATION
-from tinyaiot.quantization import compare, quantize
+from tinyaiot.quantization import PLAIN, compare, quantize
 from tinyaiot.report import Report
-from tinyaiot.report_quantization import report_comparison
+from tinyaiot.report_quantization import report_comparison, report_quantized
 
 # A channel is scaled by 1/8 to 8.
 OCTAVES = 3.0
@@ -29,10 +29,10 @@ def main() -> None:
     calibration, test = training_data().inputs[:CALIBRATION], test_data()
     np.savez(WORK / "calibration.npz", inputs=calibration)
     np.savez(WORK / "test.npz", inputs=test.inputs, labels=test.labels)
-    for equalize in (False, True):
-        quantized = quantize(model, calibration, equalize=equalize)
-        comparison = compare(quantized, test.inputs, test.labels)
-        report_comparison(Report(), comparison, "equalized" if equalize else "plain min/max")
+    for recipe in (PLAIN, "auto"):
+        quantized = quantize(model, calibration, recipe)
+        report_quantized(Report(), quantized, WORK / "outliers.tflite")
+        report_comparison(Report(), compare(quantized, test.inputs, test.labels))
 
 
 if __name__ == "__main__":

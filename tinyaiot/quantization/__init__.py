@@ -1,22 +1,42 @@
 """Trained Keras models to int8 .tflite, and what that costs.
 
 TensorFlow's own converter quantizes: int8 weights for each output channel, int8 activations, int32
-biases, as the specification of TensorFlow Lite says. What a microcontroller could not run is an
+biases, as the specification of TensorFlow Lite says. Ranges and biases are chosen anew where a
+recipe says so, and what each choice gains is measured. What a microcontroller could not run is an
 error here. TensorFlow is imported when a model is converted, and not before.
 """
 
-from tinyaiot.quantization.calibration import check_calibration, load_calibration
+from tinyaiot.quantization.calibration import (
+    Data,
+    Source,
+    check_calibration,
+    check_samples,
+    hold_out,
+    load_data,
+)
 from tinyaiot.quantization.comparison import Comparison, LayerError, compare
-from tinyaiot.quantization.convert import Quantized, load_keras, pair, quantize
+from tinyaiot.quantization.convert import load_keras, pair, quantize
+from tinyaiot.quantization.quantized import Quantized, Trial
+from tinyaiot.quantization.recipe import PLAIN, Auto, Method, Recipe, parse_method
 
 __all__ = [
+    "PLAIN",
+    "Auto",
     "Comparison",
+    "Data",
     "LayerError",
+    "Method",
     "Quantized",
+    "Recipe",
+    "Source",
+    "Trial",
     "check_calibration",
+    "check_samples",
     "compare",
-    "load_calibration",
+    "hold_out",
+    "load_data",
     "load_keras",
     "pair",
+    "parse_method",
     "quantize",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +12,11 @@ import numpy.typing as npt
 
 from tinyaiot import oracle
 from tinyaiot.errors import UsageError
-from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators.base import AnyArray
-from tinyaiot.quantization.convert import Quantized
+from tinyaiot.graph import Node
+from tinyaiot.quantization.error import Power, real
 from tinyaiot.quantization.float_model import FloatModel
+from tinyaiot.quantization.quantized import Quantized
 from tinyaiot.samples import as_samples
-
-# Where signal and error are both this small there is nothing to compare.
-_SILENCE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -68,24 +64,6 @@ class Comparison:
         return dataclasses.asdict(self)
 
 
-@dataclass
-class _Power:
-    """Sums over all samples."""
-
-    signal: float = 0.0
-    error: float = 0.0
-
-    def add(self, expected: AnyArray, actual: AnyArray) -> None:
-        self.signal += float(np.sum(np.square(expected, dtype=np.float64)))
-        self.error += float(np.sum(np.square(actual.astype(np.float64) - expected)))
-
-    @property
-    def sqnr_db(self) -> float | None:
-        if self.signal < _SILENCE:
-            return None
-        return 10 * math.log10(self.signal / max(self.error, self.signal * 1e-12))
-
-
 def compare(
     quantized: Quantized, inputs: npt.NDArray[Any], labels: npt.NDArray[Any] | None = None
 ) -> Comparison:
@@ -105,17 +83,17 @@ def compare(
     samples = as_samples(inputs, labels, graph)
     original = FloatModel(quantized.float_data, graph)
     tensors = {t.index: t for t in (*graph.inputs, *(node.output for node in graph.nodes))}
-    outputs = _Power()
-    powers: dict[int, _Power] = {}
+    outputs = Power()
+    powers: dict[int, Power] = {}
     classes = np.zeros((2, len(samples)), np.int64)
     largest_error = 0.0
-    for k, (sample, real) in enumerate(zip(samples.inputs, inputs, strict=True)):
-        expected = original.run(real)
+    for k, (sample, given) in enumerate(zip(samples.inputs, inputs, strict=True)):
+        expected = original.run(given)
         actual = oracle.run(quantized.model.data, graph, [sample])
         for index, reference in expected.items():
-            values = _real(actual.tensors[index], tensors[index])
-            powers.setdefault(index, _Power()).add(reference, values)
-        output, reference = _real(actual.outputs[0], graph.outputs[0]), original.output()
+            values = real(actual.tensors[index], tensors[index])
+            powers.setdefault(index, Power()).add(reference, values)
+        output, reference = real(actual.outputs[0], graph.outputs[0]), original.output()
         outputs.add(reference, output)
         largest_error = max(largest_error, float(np.max(np.abs(output - reference))))
         classes[:, k] = np.argmax(reference), np.argmax(output)
@@ -130,12 +108,6 @@ def compare(
         largest_error=largest_error,
         layers=tuple(_layer_error(node, sqnr) for node in graph.nodes),
     )
-
-
-def _real(values: AnyArray, tensor: Tensor) -> npt.NDArray[np.float64]:
-    if tensor.quantization is None:
-        return values.astype(np.float64)
-    return (values.astype(np.float64) - tensor.zero_point) * tensor.scale
 
 
 def _layer_error(node: Node, sqnr: Mapping[int, float | None]) -> LayerError:

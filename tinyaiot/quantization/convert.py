@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,12 @@ import numpy.typing as npt
 
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.frontends import TRAINED_SUFFIXES, Model, load, tflite
-from tinyaiot.quantization.calibration import Floats, check_calibration
+from tinyaiot.quantization.calibration import Data, Floats, check_calibration, hold_out
 from tinyaiot.quantization.equalization import equalize as equalize_channels
+from tinyaiot.quantization.quantized import Quantized
+from tinyaiot.quantization.recipe import PLAIN, Auto, Recipe
 from tinyaiot.quantization.runtime import require_tensorflow, silence
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """A model before and after.
-
-    Attributes:
-        model: int8, inputs and outputs included.
-        float_data: the same network as float .tflite, equalized as the int8 one is.
-        equalized: how many tensors were equalized.
-    """
-
-    model: Model
-    float_data: bytes = field(repr=False)
-    equalized: int
+from tinyaiot.quantization.trials import follow, recommend
 
 
 def load_keras(path: Path) -> Any:
@@ -57,34 +45,54 @@ def load_keras(path: Path) -> Any:
 
 
 def quantize(
-    model: Any, calibration: npt.NDArray[Any], *, equalize: bool = False, name: str = "model"
+    model: Any,
+    calibration: npt.NDArray[Any],
+    recipe: Recipe | Auto = PLAIN,
+    *,
+    name: str = "model",
 ) -> Quantized:
     """A trained ``keras.Model`` of one input as int8 .tflite of batch 1.
 
     Args:
         calibration: typical inputs [count, ...], as the model takes them.
-        equalize: whether the ranges of channels are equalized first; ``model`` stays as it is.
+        recipe: the choices; "auto" for those of least error. Where it is not plain, every fourth
+            sample is held out to measure each choice on. ``model`` stays as it is.
 
     Raises:
-        UsageError: the calibration data do not do, or TensorFlow is not installed.
+        CalibrationError: the calibration data do not do.
+        UsageError: TensorFlow is not installed.
         UnsupportedModelError: the outcome breaks rules of the supported operators.
     """
-    tensorflow = require_tensorflow()
+    require_tensorflow()
     if len(model.inputs) != 1:
         raise UnsupportedModelError(
             f"the model has {len(model.inputs)} inputs", "give a model of one input"
         )
     inputs = check_calibration(calibration, model.inputs[0].shape[1:])
+    convert = functools.partial(_by_minmax, model, name)
+    if recipe == PLAIN:
+        return convert(inputs, equalize=False)
+    kept, held_out = hold_out(Data(inputs))
+    if recipe == "auto":
+        return recommend(convert, kept.inputs, held_out.inputs)
+    return follow(convert, kept.inputs, held_out.inputs, recipe)
+
+
+def _by_minmax(model: Any, name: str, inputs: Floats, equalize: bool) -> Quantized:
+    """A Keras model with its ranges by minimum and maximum."""
     equalized = 0
     if equalize:
-        copy = tensorflow.keras.models.clone_model(model)
+        copy = require_tensorflow().keras.models.clone_model(model)
         copy.set_weights(model.get_weights())
         equalized = equalize_channels(copy, inputs)
         model = copy
     # Wrapped once, so that tensors have the same names in both files.
     wrapped = _batch_of_one(model)
     data = _convert(wrapped, inputs)
-    return Quantized(Model(tflite.read(data, name), data), _convert(wrapped, None), equalized)
+    recipe = Recipe(equalize=equalize)
+    return Quantized(
+        Model(tflite.read(data, name), data), _convert(wrapped, None), equalized, recipe
+    )
 
 
 def pair(int8: Path, original: Path) -> Quantized:
@@ -100,9 +108,9 @@ def pair(int8: Path, original: Path) -> Quantized:
     """
     model = load(int8)
     if original.suffix.lower() not in tflite.SUFFIXES:
-        return Quantized(model, _convert(_batch_of_one(load_keras(original)), None), 0)
+        return Quantized(model, _convert(_batch_of_one(load_keras(original)), None), recipe=None)
     try:
-        return Quantized(model, original.read_bytes(), 0)
+        return Quantized(model, original.read_bytes(), recipe=None)
     except OSError as error:
         raise UnreadableModelError(
             f"{original} cannot be read: {error.strerror}", "check the path and its permissions"

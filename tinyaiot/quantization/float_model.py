@@ -70,6 +70,11 @@ class FloatModel:
         self._interpreter.invoke()
         return {int8: self._interpreter.get_tensor(index) for int8, index in self.matches.items()}
 
+    def tensor(self, index: int) -> Floats:
+        """A tensor of the float model after the last inference, by its own index."""
+        values: Floats = self._interpreter.get_tensor(index)
+        return values
+
     def output(self) -> AnyArray:
         """The first output of the last inference."""
         values: AnyArray = self._interpreter.get_tensor(self._output["index"])
