@@ -68,11 +68,12 @@ class Flatbuffer:
         return np.frombuffer(raw, _NUMPY[tensor.type]).reshape(shape)
 
     def set_values(self, index: int, values: npt.NDArray[Any]) -> None:
-        """Gives a constant other values, and their type, in a buffer of its own."""
+        """Gives a constant other values, and their type; what else had its buffer keeps that."""
         tensor = self.graph.tensors[index]
         tensor.type = next(code for code, dtype in _NUMPY.items() if dtype == values.dtype)
-        tensor.buffer = self._new_buffer()
-        self._model.buffers[-1].data = np.frombuffer(values.tobytes(), np.uint8)
+        if sum(other.buffer == tensor.buffer for other in self.graph.tensors) > 1:
+            tensor.buffer = self._new_buffer()
+        self._model.buffers[tensor.buffer].data = np.frombuffer(values.tobytes(), np.uint8)
 
     def add_tensor(self, like: int, prefix: str, tensor_type: int = TensorType.FLOAT32) -> int:
         """A new computed tensor, shaped as another; returns its index."""
@@ -82,10 +83,14 @@ class Flatbuffer:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def copy_tensor(self, index: int) -> int:
-        """A copy of a constant, for one of its readers; returns the copy's index."""
-        self.graph.tensors.append(copy.deepcopy(self.graph.tensors[index]))
-        return len(self.graph.tensors) - 1
+    def own_constant(self, operator: Any, k: int) -> int:
+        """The operator's k-th operand, copied where others read it too; returns its index."""
+        index = int(operator.inputs[k])
+        if sum(index in other.inputs for other in self.graph.operators) > 1:
+            self.graph.tensors.append(copy.deepcopy(self.graph.tensors[index]))
+            operator.inputs = np.array(operator.inputs, np.int32)
+            operator.inputs[k] = index = len(self.graph.tensors) - 1
+        return index
 
     def quantization(self, scale: float, zero_point: int) -> Any:
         """Per-tensor quantization, as the schema has it."""

@@ -170,9 +170,8 @@ def _set_bias(model: Flatbuffer, operator: Any, bias: Doubles, scales: Mapping[i
             f"the bias of {name} exceeds int32 with that range of its input",
             "take --method minmax, or a higher percentile",
         )
-    # A tensor of its own: equal biases may have been one.
-    index = model.copy_tensor(operator.inputs[2])
-    operator.inputs = np.array([*operator.inputs[:2], index], np.int32)
+    # Equal biases may have been one tensor.
+    index = model.own_constant(operator, 2)
     model.set_values(index, rounded.astype(np.int32))
     weights = scales_of(model.graph.tensors[operator.inputs[1]])
     product = np.float32(scales[operator.inputs[0]]) * np.asarray(weights, np.float32)

@@ -142,11 +142,7 @@ def _simulated(data: bytes, changes: Changes) -> tuple[bytes, dict[int, int]]:
     model.forget_signatures()
     levels = {**_levels(model), **changes.levels}
     for k, values in changes.weights.items():
-        operator = model.graph.operators[k]
-        source, weights, *rest = operator.inputs
-        index = model.copy_tensor(weights)
-        model.set_values(index, values)
-        operator.inputs = np.array([source, index, *rest], np.int32)
+        model.set_values(model.own_constant(model.graph.operators[k], 1), values)
     originals = list(model.graph.operators)
     _make_float(model)
     rounded: dict[int, int] = {}
