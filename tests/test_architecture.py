@@ -56,6 +56,7 @@ LAYERS = (
         "report_fit",
         "report_levers",
         "report_energy",
+        "report_map",
         "report_mlperf",
         "fleet_report",
         "diff_report",

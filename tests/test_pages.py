@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinyaiot import cli
 from tinyaiot.errors import UsageError
 from tinyaiot.pages import pictures
 from tinyaiot.pages.charts import Axis, Bar, Block, Limit, Period, Point, Series, bars, blocks, plot
 from tinyaiot.pages.page import Facts, Figure, Page, Section, Table, Text, page_html
 from tinyaiot.pages.svg import Picture, shortened, text_width, ticks
+from tinyaiot.quantization import Comparison, LayerError
 
+DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits" / "digits.tflite"
 SVG = "{http://www.w3.org/2000/svg}"
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -140,3 +145,72 @@ def test_png_that_cannot_be_made_names_the_extra(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UsageError) as caught:
         pictures.png(some_pictures()[0])
     assert "tinyaiot[plot]" in caught.value.hint
+
+
+@pytest.fixture(scope="module")
+def analyzed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages of `tinyaiot analyze`, by what is special about them."""
+    folder = tmp_path_factory.mktemp("pages")
+    commands = {
+        "one board": ["--board", "mps2-an386", "--quantization", str(comparison(folder))],
+        "streamed": ["--objective", "ram", "--feed", "rows"],
+        "does not fit": ["--board", "mps2-an386", "--ram", "500"],
+        "boards": ["--board", "microbit", "--board", "mps2-an386", "--board", "rv32-virt"],
+    }
+    found = {}
+    for name, options in commands.items():
+        found[name] = folder / f"{name}.html"
+        code = cli.run(["analyze", str(DIGITS), *options, "--html", str(found[name]), "-q"])
+        assert code == (5 if name == "does not fit" else 0)
+    return found
+
+
+def comparison(folder: Path) -> Path:
+    """A file as `tinyaiot quantize --json` writes it, with made-up values."""
+    layers = tuple(LayerError(k, f"t{k}", "CONV_2D", 40.0 - k, 1.0) for k in range(3))
+    document = {"comparison": Comparison(10, 0.9, 0.8, 0.9, 38.0, 0.1, layers).to_json()}
+    path = folder / "quantization.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_analyze_writes_pages(analyzed: dict[str, Path]) -> None:
+    for name, path in analyzed.items():
+        shown = " ".join(read(path.read_bytes()).texts)
+        assert f"tinyaiot analyze {DIGITS}" in shown
+        assert "Memory over time" in shown
+        assert ("Does not fit" in shown) == (name == "does not fit")
+        assert ("RAM taken on each board" in shown) == (name == "boards")
+        assert ("Quantization error by layer" in shown) == (name == "one board")
+        assert path.stat().st_size < 1_000_000
+
+
+def test_pages_are_the_same_each_time(analyzed: dict[str, Path], tmp_path: Path) -> None:
+    before = analyzed["streamed"].read_bytes()
+    again = [*("--objective", "ram"), *("--feed", "rows"), "--html", str(analyzed["streamed"])]
+    assert cli.run(["analyze", str(DIGITS), *again, "-q"]) == 0
+    assert analyzed["streamed"].read_bytes() == before
+
+
+def test_pictures_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli.run(["analyze", str(DIGITS), "--plot", str(tmp_path / "all"), "-q"]) == 0
+    found = {path.name for path in (tmp_path / "all").glob("*.svg")}
+    assert {"memory.svg", "layers-macs.svg", "layers-ram.svg", "frontier.svg"} <= found
+    for path in (tmp_path / "all").glob("*.svg"):
+        ET.parse(path)
+    assert cli.run(["analyze", str(DIGITS), "--plot", str(tmp_path / "map.svg"), "-q"]) == 0
+    assert (tmp_path / "map.svg").read_bytes() == (tmp_path / "all" / "memory.svg").read_bytes()
+    monkeypatch.setattr(pictures, "can_make_png", lambda: False)
+    assert cli.run(["analyze", str(DIGITS), "--plot", str(tmp_path / "map.png"), "-q"]) == 2
+    assert not (tmp_path / "map.png").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"comparison": {"count": "x"}}'])
+def test_a_file_that_holds_no_comparison(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "q.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert cli.run(["analyze", str(DIGITS), "--quantization", str(path), "-q"]) == 2
+    assert "holds no comparison" in capsys.readouterr().err

@@ -28,7 +28,7 @@ from tinyaiot.graph import DType, Graph, Node, Tensor
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import STRATEGIES, plan_model
 from tinyaiot.planner.checker import check
-from tinyaiot.planner.explain import live_buffers, memory_map, moments
+from tinyaiot.planner.explain import live_buffers, moments
 from tinyaiot.planner.order import best_order
 
 pytestmark = pytest.mark.usefixtures("fake_operators")
@@ -211,7 +211,6 @@ def test_an_output_that_is_an_alias_of_an_input() -> None:
     assert sizes_of(graph, plan) == (32, True)
     assert plan.steps == ()
     assert plan.slots[y.index].offset_bytes == plan.slots[x.index].offset_bytes
-    assert memory_map(graph, plan)
 
 
 def test_an_output_that_is_used_later_outlives_its_reader() -> None:
@@ -281,19 +280,6 @@ def test_live_buffers_explain_live_bytes(graph: Graph) -> None:
     assert [m.start for m in timeline] == [0, *(m.stop for m in timeline)][: len(timeline)]
     assume(plan.steps)
     assert timeline[-1].stop == len(plan.steps)
-
-
-def test_the_memory_map_is_a_picture() -> None:
-    b = GraphBuilder()
-    x = b.tensor(4, 8)
-    y = b.window(x, 1, row_bytes=8, scratch_bytes=32)
-    z = b.window(y, 1, row_bytes=8)
-    graph = b.graph([x], [z])
-    lines = memory_map(graph, plan_model(graph, CORE, AMPLE), columns=6).splitlines()
-    assert lines[0] == "ram: 96 bytes, 16 in a column"
-    cells = [line.split("|")[1] for line in lines[1:]]
-    assert sorted(cells[0]) == sorted("aabb##")
-    assert sorted(cells[1]) == sorted("bbcc..")
 
 
 # Bytes of activations, layer by layer, without scratch.

@@ -31,7 +31,9 @@ def run(arguments: list[str]) -> int:
     """
     report = Report()
     try:
-        result = cli.main(arguments or ["--help"], prog_name="tinyaiot", standalone_mode=False)
+        result = cli.main(
+            arguments or ["--help"], prog_name="tinyaiot", standalone_mode=False, obj=arguments
+        )
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "tinyaiot"

@@ -21,14 +21,11 @@ from tinyaiot.codegen.project import Sources
 from tinyaiot.csource import Role
 from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
-from tinyaiot.graph import Graph
 from tinyaiot.measure import Deployment, Measurement, Validation
 from tinyaiot.plan import Plan, Step
-from tinyaiot.planner.explain import memory_map
 from tinyaiot.summary import ModelSummary, format_shape
 
 _WIDTH_WHEN_PIPED = 80
-_MAP_COLUMNS = 38
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -120,12 +117,6 @@ class Report:
         """The arena, and the step that sets its size."""
         self.line("arena", f"{plan.total_arena_bytes:,} bytes, input and output included")
         self._peak(summary, plan)
-
-    def memory_map(self, graph: Graph, plan: Plan) -> None:
-        """Where everything lies in the arena, and when."""
-        if self.verbose and not self.quiet:
-            self.heading("Arena, addresses from left to right")
-            self.out.print(memory_map(graph, plan, _MAP_COLUMNS), soft_wrap=True)
 
     def _peak(self, summary: ModelSummary, plan: Plan) -> None:
         worst = plan.worst_step

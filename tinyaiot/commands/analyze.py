@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -11,37 +11,120 @@ import click
 from tinyaiot import pipeline
 from tinyaiot.boards import Board
 from tinyaiot.commands.options import (
+    PATH,
+    PageFiles,
     boards_of,
     boards_option,
+    command_line,
     json_option,
     model_argument,
+    page_options,
     plan_options,
     verbosity,
 )
-from tinyaiot.documents import analysis_document
+from tinyaiot.documents import Document, analysis_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
-from tinyaiot.fit import Fit, Verdict, fits_document, fits_of
+from tinyaiot.fit import Fit, Verdict, fits_document, fits_of, smallest_fit
 from tinyaiot.frontends import Model, load
 from tinyaiot.levers import shortage_of
+from tinyaiot.pages.analysis import (
+    Analysis,
+    Refusal,
+    analysis_page,
+    analysis_pictures,
+    fronts_of,
+)
 from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError
+from tinyaiot.quantization import Comparison, load_comparison
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
 from tinyaiot.report_levers import hint_of, report_shortage
+from tinyaiot.report_map import report_map
 from tinyaiot.summary import ModelSummary, summarize
+
+
+@dataclass(frozen=True)
+class _Request:
+    """How to plan, and where the results go.
+
+    Attributes:
+        shows_map: whether the memory map is printed.
+        compared: the model with its float original, where that was given.
+    """
+
+    report: Report
+    options: pipeline.PlanOptions
+    shows_map: bool
+    json_file: Path | None
+    pages: PageFiles
+    compared: Comparison | None
+
+    def write_json(self, document: Document) -> None:
+        """Writes it, if it is wanted."""
+        if self.json_file is not None:
+            write_json(self.json_file, document)
+
+    def write_page(
+        self,
+        loaded: Model,
+        summary: ModelSummary,
+        plan: Plan,
+        board: Board | None,
+        refusal: Refusal | None,
+        fits: tuple[Fit, ...] = (),
+    ) -> None:
+        """Writes page and pictures, if they are wanted; raises UsageError where it cannot."""
+        if not self.pages.wanted:
+            return
+        with self.report.waiting("planning the frontier"):
+            fronts = fronts_of(loaded.graph, pipeline.core_of(board), self.options)
+        analysis = Analysis(
+            loaded.graph, summary, plan, board, fronts, refusal, fits, self.compared
+        )
+        page = analysis_page(analysis, command_line())
+        self.pages.write(self.report, page, analysis_pictures(analysis))
+
+    def write_page_of_boards(
+        self, loaded: Model, summary: ModelSummary, fits: tuple[Fit, ...]
+    ) -> None:
+        """The same for many boards, with the plan for the smallest that takes the model."""
+        shown = smallest_fit(fits) or next((fit for fit in fits if fit.plan is not None), None)
+        if shown is not None and shown.plan is not None:
+            self.write_page(loaded, summary, shown.plan, shown.board, None, fits)
+        else:
+            plan = pipeline.plan_without_limits(loaded, None, replace(self.options, ram_bytes=None))
+            self.write_page(loaded, summary, plan, None, None, fits)
 
 
 @click.command()
 @model_argument
 @boards_option
+@click.option(
+    "--map",
+    "shows_map",
+    is_flag=True,
+    help="Print where everything lies in the arena, and when; with -v in all its moments.",
+)
+@click.option(
+    "--quantization",
+    "quantization_file",
+    type=PATH,
+    metavar="FILE",
+    help="What `tinyaiot quantize --report X.npz --json FILE` found, for the page.",
+)
 @json_option
+@page_options
 @verbosity
 @plan_options
 def analyze(
     model: Path,
     boards: tuple[str, ...],
+    shows_map: bool,
+    quantization_file: Path | None,
     json_file: Path | None,
+    pages: PageFiles,
     quiet: bool,
     verbose: bool,
     options: pipeline.PlanOptions,
@@ -53,31 +136,28 @@ def analyze(
 
     \b
     Example: tinyaiot analyze model.tflite --board mps2-an386
-             tinyaiot analyze model.tflite --board all
+             tinyaiot analyze model.tflite --board all --html report.html
     """
     report = Report(quiet, verbose)
+    compared = None if quantization_file is None else load_comparison(quantization_file)
+    request = _Request(report, options, shows_map or verbose, json_file, pages, compared)
     targets = boards_of(dict.fromkeys(boards))
     loaded = load(model)
     summary = summarize(loaded.graph)
     report.model(summary)
     if len(targets) > 1:
-        _compare_boards(report, loaded, summary, targets, options, json_file)
-        return
-    _look_at(report, loaded, summary, targets[0] if targets else None, options, json_file)
+        _compare_boards(request, loaded, summary, targets)
+    else:
+        _look_at(request, loaded, summary, targets[0] if targets else None)
 
 
-def _look_at(
-    report: Report,
-    loaded: Model,
-    summary: ModelSummary,
-    target: Board | None,
-    options: pipeline.PlanOptions,
-    json_file: Path | None,
-) -> None:
+def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Board | None) -> None:
     """Layer by layer; raises DoesNotFitError, when all is printed, where it does not fit."""
+    report, options = request.report, request.options
     plan, refusal = _plan(loaded, target, options)
     report.layers(summary, plan)
-    report.memory_map(loaded.graph, plan)
+    if request.shows_map:
+        report_map(report, loaded.graph, plan)
     if refusal is None and target is not None:
         report.fit(summary, plan, target)
     else:
@@ -87,12 +167,14 @@ def _look_at(
         with report.waiting("planning what would help"):
             shortage = shortage_of(loaded, target, options, refusal)
         report_shortage(report, summary, shortage)
-    if json_file is not None:
-        lacking = None if shortage is None else shortage.to_json()
-        write_json(json_file, analysis_document(summary, plan, target, refusal, lacking))
-    if refusal is not None:
-        hint = refusal.hint if shortage is None else hint_of(shortage)
-        raise DoesNotFitError(refusal.what, hint, refusal.details)
+    lacking = None if shortage is None else shortage.to_json()
+    request.write_json(analysis_document(summary, plan, target, refusal, lacking))
+    if refusal is None:
+        request.write_page(loaded, summary, plan, target, None)
+        return
+    hint = refusal.hint if shortage is None else hint_of(shortage)
+    request.write_page(loaded, summary, plan, target, Refusal(refusal, shortage, hint))
+    raise DoesNotFitError(refusal.what, hint, refusal.details)
 
 
 def _plan(
@@ -110,19 +192,14 @@ def _plan(
 
 
 def _compare_boards(
-    report: Report,
-    loaded: Model,
-    summary: ModelSummary,
-    targets: Sequence[Board],
-    options: pipeline.PlanOptions,
-    json_file: Path | None,
+    request: _Request, loaded: Model, summary: ModelSummary, targets: Sequence[Board]
 ) -> None:
     """One line a board; raises DoesNotFitError, when all is printed, where none takes it."""
-    with report.progress(f"planning {summary.name}", len(targets)) as advance:
-        fits = fits_of(loaded, targets, options, advance)
-    report_fits(report, summary, fits)
-    if json_file is not None:
-        write_json(json_file, fits_document(summary, fits))
+    with request.report.progress(f"planning {summary.name}", len(targets)) as advance:
+        fits = fits_of(loaded, targets, request.options, advance)
+    report_fits(request.report, summary, fits)
+    request.write_json(fits_document(summary, fits))
+    request.write_page_of_boards(loaded, summary, fits)
     if not any(fit.verdict is Verdict.FITS for fit in fits):
         raise _fits_nowhere(fits)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +21,9 @@ from tinyaiot.flash import put_on_board
 from tinyaiot.graph import Graph
 from tinyaiot.measure import Deployment
 from tinyaiot.operators.base import AnyArray
+from tinyaiot.pages.page import Page, write_page
+from tinyaiot.pages.pictures import INSTALL_HINT, can_make_png, write_pictures
+from tinyaiot.pages.svg import Picture
 from tinyaiot.planner import Objective
 from tinyaiot.report import Report
 from tinyaiot.samples import default_inputs, load_inputs
@@ -87,6 +92,61 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, options=options, **kwargs)
 
     return wrapped
+
+
+@dataclass(frozen=True)
+class PageFiles:
+    """Where a report page and its pictures are to be written.
+
+    Attributes:
+        html: None for no page.
+        plot: a folder, or a file that ends in .svg or .png; None for no pictures.
+    """
+
+    html: Path | None
+    plot: Path | None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to write."""
+        return self.html is not None or self.plot is not None
+
+    def write(self, report: Report, page: Page, pictures: Sequence[Picture]) -> None:
+        """Writes what is wanted; raises UsageError where that is impossible."""
+        if self.html is not None:
+            write_page(self.html, page)
+            report.line("page", str(self.html))
+        if self.plot is not None:
+            written = write_pictures(self.plot, pictures)
+            is_file = written == (self.plot,)
+            report.line("pictures", str(self.plot) if is_file else f"{len(written)} in {self.plot}")
+            if not is_file and not can_make_png():
+                report.line("", f"PNG too, with: {INSTALL_HINT}")
+
+
+def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --html and --plot, which the command takes as ``pages``."""
+
+    @click.option(
+        "--html", "html_file", type=PATH, metavar="FILE", help="Write a report page, one file."
+    )
+    @click.option(
+        "--plot",
+        type=PATH,
+        metavar="PATH",
+        help="Write its pictures into a folder, as SVG and PNG; or the first as X.svg or X.png.",
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, html_file: Path | None, plot: Path | None, **kwargs: Any) -> Any:
+        return command(*args, pages=PageFiles(html_file, plot), **kwargs)
+
+    return wrapped
+
+
+def command_line() -> str:
+    """The command that runs now, as one would type it again."""
+    arguments: Sequence[str] = click.get_current_context().find_root().obj or ()
+    return shlex.join(["tinyaiot", *arguments])
 
 
 def complete_board(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:

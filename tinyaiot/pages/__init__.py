@@ -10,9 +10,11 @@ How to make one:
     sections = (Section("Quantization error", (Figure(errors), table)),)
     write_page(path, Page("kws", "int8 beside float", command_line(), sections))
 
+``command_line`` is in ``tinyaiot.commands.options``, as is what adds --html and --plot.
 ``charts`` has the pictures: ``bars``, ``plot`` (lines and points on two axes) and ``blocks``
 (memory over time). Each is a function of frozen dataclasses to a ``Picture``, which is SVG; texts
 are escaped there, so that names of models may hold anything. ``page`` lays pictures, tables and
-facts out in sections; ``pictures`` writes pictures into files. The same values give the same
-bytes. Nothing of a page comes from the network; it has no scripts and no fonts of its own.
+facts out in sections; ``pictures`` writes pictures into files. The other modules are what pages
+are made of. The same values give the same bytes. Nothing of a page comes from the network; it has
+no scripts and no fonts of its own.
 """

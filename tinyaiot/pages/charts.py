@@ -99,16 +99,16 @@ class Axis:
 
     Attributes:
         label: with the unit: "arena, bytes".
-        from_zero: whether 0 is on it in any case.
+        holds: values that are on it in any case.
     """
 
     label: str
-    from_zero: bool = True
+    holds: tuple[float, ...] = (0.0,)
 
     def ticks(self, values: Sequence[float], count: int) -> tuple[float, ...]:
         """Round numbers that hold all values between them."""
-        low, high = min(values, default=0.0), max(values, default=1.0)
-        return ticks(min(low, 0.0) if self.from_zero else low, high, count)
+        held = (*values, *self.holds) or (0.0,)
+        return ticks(min(held), max(held), count)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ class Block:
 
     Attributes:
         label: stands in the block where there is room.
-        kind: "input", "output", "tensor" or "scratch".
+        kind: "input", "output", "tensor", "scratch" or "sums".
+        short: a shorter label, for less room.
     """
 
     label: str
@@ -127,6 +128,7 @@ class Block:
     low: float
     high: float
     kind: str = "tensor"
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,10 +243,10 @@ def blocks(
     parts = [text(0, TEXT_PX, address.label), _y_axis(ys, y_scale, left, x_scale.stop)]
     for block in found:
         parts.append(_block(block, x_scale, y_scale))
+    parts.append(_periods(periods, x_scale, top, height))
     free = FreeSpace()
     for block in found:
         parts.append(_block_label(block, x_scale, y_scale, free))
-    parts.append(_periods(periods, x_scale, top, height))
     for limit in limits:
         y = y_scale(limit.value)
         parts.append(line(x_scale.start, y, x_scale.stop, y, limit.kind))
@@ -254,8 +256,8 @@ def blocks(
     y = top + height + TEXT_PX + 4
     middle = (x_scale.start + x_scale.stop) / 2
     parts += [_x_ticks(xs, x_scale, y), text(middle, y + LINE_PX, time.label, "middle")]
-    kinds = [kind for kind in _BLOCK_KINDS if any(block.kind == kind for block in found)]
-    entries = [(kind, _BLOCK_KINDS[kind]) for kind in kinds]
+    kinds = dict.fromkeys(block.kind for block in found)
+    entries = [(kind, _BLOCK_KINDS.get(kind, kind)) for kind in kinds]
     entries += [(limit.kind, limit.label) for limit in (*limits, *instants)]
     legend = _legend(entries, y + 2 * LINE_PX, width)
     return Picture(name, title, width, round(legend.bottom + 4), join([*parts, legend.body]))
@@ -266,6 +268,7 @@ _BLOCK_KINDS = {
     "tensor": "between layers",
     "output": "output",
     "scratch": "scratch of kernels",
+    "sums": "sums of pools",
 }
 
 _LINES = frozenset({"limit", "bound", "instant"})
@@ -369,13 +372,14 @@ def _block(block: Block, x_scale: _Scale, y_scale: _Scale) -> Markup:
 def _block_label(block: Block, x_scale: _Scale, y_scale: _Scale, free: FreeSpace) -> Markup:
     x, y = x_scale(block.start), y_scale(block.high)
     width, height = x_scale(block.stop) - x, y_scale(block.low) - y
-    size = text_width(block.label) + 4
     middle = y + height / 2
-    if size > width or height < TEXT_PX + 1 or not block.label:
-        return Markup("")
-    if not free.take(x + (width - size) / 2, middle - 7, size, 14):
-        return Markup("")
-    return text(x + width / 2, middle + 4, block.label, "middle", "inside")
+    for label in (block.label, block.short):
+        size = text_width(label) + 4
+        if not label or size > width or height < TEXT_PX + 1:
+            continue
+        if free.take(x + (width - size) / 2, middle - 7, size, 14):
+            return text(x + width / 2, middle + 4, label, "middle", "inside")
+    return Markup("")
 
 
 def _periods(periods: Sequence[Period], x_scale: _Scale, top: float, height: float) -> Markup:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +30,7 @@ class Figure:
 class Table:
     """A table; columns whose heading starts with ``#`` are aligned to the right.
 
-    On a phone the cells of a row with more than four stand under each other, with their headings.
+    On a phone the cells of a row with more than three stand under each other, with their headings.
 
     Attributes:
         marked: the indexes of rows that stand out.
@@ -108,8 +105,3 @@ def write_page(path: Path, page: Page) -> None:
 def page_html(page: Page) -> bytes:
     """The page as one HTML file, in UTF-8."""
     return render("page/page.html.j2", {"page": page, "version": __version__})
-
-
-def command_line(arguments: Sequence[str] | None = None) -> str:
-    """The command that runs now, as one could type it again."""
-    return shlex.join(["tinyaiot", *(sys.argv[1:] if arguments is None else arguments)])

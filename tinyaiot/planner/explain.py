@@ -1,11 +1,10 @@
-"""A plan in words and pictures: what is in use at each step, and where it lies."""
+"""A plan in words: what is in use at each step, and where it lies."""
 
 from __future__ import annotations
 
 import enum
 import itertools
-import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.graph import Graph, Tensor
@@ -41,6 +40,11 @@ class LiveBuffer:
     offset_bytes: int
     size_bytes: int
     in_place: bool = False
+
+    @property
+    def short_name(self) -> str:
+        """Of the names that a converter strung together the first."""
+        return self.name.split(";")[0]
 
     @property
     def stop_bytes(self) -> int:
@@ -97,29 +101,13 @@ def moments(graph: Graph, plan: Plan) -> tuple[Moment, ...]:
     return tuple(found)
 
 
-def memory_map(graph: Graph, plan: Plan, columns: int = 64) -> str:
-    """A picture of each memory: a line for each moment, addresses from left to right.
-
-    A letter stands for a tensor as long as it lives, # for scratch, a dot for free bytes.
-    """
-    lines: list[str] = []
-    letters = _letters(plan)
-    timeline = moments(graph, plan)
-    for memory, size in plan.arena_bytes.items():
-        lines.append(f"{memory}: {size:,} bytes, {-(-size // columns):,} in a column")
-        for moment in timeline:
-            cells = _cells(moment.buffers, memory, size, columns, letters)
-            lines.append(f"{_label(graph, moment):<28}{moment.live_bytes:>9,} |{cells}|")
-    return "\n".join(lines)
-
-
 def describe_worst_step(graph: Graph, plan: Plan) -> tuple[str, ...]:
     """Lines that name the step that needs most memory, and all that is in use in it."""
     if not plan.steps:
         return ()
     time = max(range(len(plan.steps)), key=lambda t: plan.steps[t].live_bytes)
     step = plan.steps[time]
-    heading = f"most is in use in {_node_label(graph, step.node)}: {step.live_bytes:,} bytes"
+    heading = f"most is in use in {node_label(graph, step.node)}: {step.live_bytes:,} bytes"
     return (heading, *(f"  {_describe(buffer)}" for buffer in live_buffers(graph, plan)[time]))
 
 
@@ -129,15 +117,17 @@ def _describe(buffer: LiveBuffer) -> str:
     return f"{buffer.size_bytes:,} bytes{note}: {buffer.name}{kind}"
 
 
-def _node_label(graph: Graph, node: int) -> str:
+def node_label(graph: Graph, node: int) -> str:
+    """The node of a step in words: "layer 3 CONV_2D"."""
     return f"layer {node} {graph.nodes[node].op}" if node >= 0 else f"input {-1 - node} arriving"
 
 
-def _label(graph: Graph, moment: Moment) -> str:
-    nodes = [node for node in moment.nodes if node >= 0]
-    if len(nodes) > 1:
-        return f"layers {min(nodes)}-{max(nodes)}"
-    return _node_label(graph, moment.nodes[0])
+def layers_label(graph: Graph, nodes: Sequence[int]) -> str:
+    """The nodes of several steps in words: "layers 12-19", "layer 12 CONV_2D"."""
+    layers = [node for node in nodes if node >= 0]
+    if len(layers) > 1:
+        return f"layers {min(layers)}-{max(layers)}"
+    return node_label(graph, max(nodes))
 
 
 def _tensor_set(buffers: Sequence[LiveBuffer]) -> frozenset[int]:
@@ -208,7 +198,7 @@ def _step_buffers(
         if step.node in places:
             at = places[step.node]
             place = (at.memory, at.offset_bytes, at.size_bytes)
-            shown.append(LiveBuffer(_node_label(graph, step.node), role, None, *place))
+            shown.append(LiveBuffer(node_label(graph, step.node), role, None, *place))
     return tuple(sorted(shown, key=lambda b: (b.memory, b.offset_bytes, b.stop_bytes)))
 
 
@@ -234,30 +224,3 @@ def _mark_in_place(
         return buffer
     place = (buffer.memory, buffer.offset_bytes, buffer.size_bytes)
     return LiveBuffer(buffer.name, buffer.role, buffer.tensor, *place, in_place=True)
-
-
-def _letters(plan: Plan) -> dict[int, str]:
-    return dict(zip(plan.slots, itertools.cycle(string.ascii_letters), strict=False))
-
-
-def _cells(
-    buffers: Sequence[LiveBuffer],
-    memory: str,
-    size: int,
-    columns: int,
-    letters: Mapping[int, str],
-) -> str:
-    cells = ["."] * columns
-    for buffer in buffers:
-        if buffer.memory != memory or not buffer.size_bytes:
-            continue
-        mark = "#" if buffer.tensor is None else letters[buffer.tensor]
-        for column in _columns(buffer, size, columns):
-            cells[column] = mark
-    return "".join(cells)
-
-
-def _columns(buffer: LiveBuffer, size: int, columns: int) -> Iterator[int]:
-    first = buffer.offset_bytes * columns // size
-    last = (buffer.stop_bytes - 1) * columns // size
-    yield from range(first, last + 1)

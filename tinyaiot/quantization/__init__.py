@@ -14,7 +14,7 @@ from tinyaiot.quantization.calibration import (
     hold_out,
     load_data,
 )
-from tinyaiot.quantization.comparison import Comparison, LayerError, compare
+from tinyaiot.quantization.comparison import Comparison, LayerError, compare, load_comparison
 from tinyaiot.quantization.convert import load_keras, pair, quantize
 from tinyaiot.quantization.quantized import Quantized, Trial
 from tinyaiot.quantization.recipe import PLAIN, Auto, Method, Recipe, parse_method
@@ -34,6 +34,7 @@ __all__ = [
     "check_samples",
     "compare",
     "hold_out",
+    "load_comparison",
     "load_data",
     "load_keras",
     "pair",

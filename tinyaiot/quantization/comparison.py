@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cattrs
 import numpy as np
 import numpy.typing as npt
 
@@ -62,6 +65,22 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """The comparison as numbers, texts, lists and dictionaries."""
         return dataclasses.asdict(self)
+
+
+def load_comparison(path: Path) -> Comparison:
+    """The comparison in a file of ``tinyaiot quantize --report X.npz --json FILE``.
+
+    Raises:
+        UsageError: the file cannot be read, or holds no comparison.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return cattrs.structure(document["comparison"], Comparison)
+    except (OSError, ValueError, KeyError, TypeError, cattrs.BaseValidationError) as error:
+        raise UsageError(
+            f"{path} holds no comparison of a quantized model with its original",
+            "write one: tinyaiot quantize MODEL --data X.npz --report T.npz --json FILE",
+        ) from error
 
 
 def compare(

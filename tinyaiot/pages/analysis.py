@@ -1,0 +1,174 @@
+"""The page of ``tinyaiot analyze``: what a model is, what it needs, where it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tinyaiot.boards import Board
+from tinyaiot.cores import Core
+from tinyaiot.errors import DoesNotFitError
+from tinyaiot.fit import Fit
+from tinyaiot.graph import Graph
+from tinyaiot.levers import Shortage
+from tinyaiot.pages.charts import WIDE, Limit
+from tinyaiot.pages.errors_by_layer import quantization_picture, quantization_section
+from tinyaiot.pages.fits import fits_picture, fits_section, shortage_picture, shortage_section
+from tinyaiot.pages.layers import Counts, LayerCosts
+from tinyaiot.pages.memory import MemoryMaps, Room
+from tinyaiot.pages.page import Facts, Page, Section
+from tinyaiot.pages.svg import Picture
+from tinyaiot.pages.trade import Front, frontier_picture, frontier_section
+from tinyaiot.pipeline import PlanOptions, memories
+from tinyaiot.plan import Plan
+from tinyaiot.planner.frontier import frontier
+from tinyaiot.quantization import Comparison
+from tinyaiot.summary import ModelSummary
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no plan within the limits.
+
+    Attributes:
+        shortage: of RAM; None where it is flash that is missing.
+        hint: what to do.
+    """
+
+    error: DoesNotFitError
+    shortage: Shortage | None
+    hint: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the page shows.
+
+    Attributes:
+        plan: within the limits; the closest where there is a refusal.
+        board: that the plan is for; None for RAM without end.
+        fits: of all boards asked for, where there are several.
+        counts: predicted, by layer; None where nothing predicts them.
+    """
+
+    graph: Graph
+    summary: ModelSummary
+    plan: Plan
+    board: Board | None
+    fronts: tuple[Front, ...]
+    refusal: Refusal | None = None
+    fits: tuple[Fit, ...] = ()
+    quantization: Comparison | None = None
+    counts: Counts | None = None
+
+    @property
+    def maps(self) -> MemoryMaps:
+        """The memory over time."""
+        return MemoryMaps(self.graph, self.plan, self._rooms())
+
+    @property
+    def costs(self) -> LayerCosts:
+        """The layers."""
+        return LayerCosts(self.summary, self.plan, self.counts)
+
+    @property
+    def limit(self) -> Limit | None:
+        """All RAM that the model may have."""
+        if self.refusal is not None and self.refusal.shortage is not None:
+            allowed = self.refusal.shortage.allowed_bytes
+            return Limit(allowed, f"allowed: {allowed:,} bytes")
+        if self.board is None:
+            return None
+        total = sum(memory.capacity_bytes for memory in memories(self.board))
+        return Limit(total, f"RAM of {self.board.id} for models: {total:,} bytes")
+
+    def _rooms(self) -> Mapping[str, Room]:
+        if self.refusal is not None and self.limit is not None:
+            # The closest plan lies in one memory without end.
+            room = Room(round(self.limit.value), "allowed")
+            return dict.fromkeys(self.plan.arena_bytes, room)
+        return {} if self.board is None else rooms_of(self.board)
+
+
+def rooms_of(board: Board) -> dict[str, Room]:
+    """What each memory of a board has for models."""
+    return {
+        memory.name: Room(memory.capacity_bytes, f"{memory.name} of {board.id} for models")
+        for memory in memories(board)
+    }
+
+
+def fronts_of(graph: Graph, core: Core, options: PlanOptions) -> tuple[Front, ...]:
+    """The frontiers for an input in RAM, and for one that arrives by rows."""
+    kept = frontier(graph, core, keep_input=options.keep_input)
+    fronts = [Front("input in RAM", kept, "input")]
+    if not options.keep_input:
+        fronts.append(Front("fed by rows", frontier(graph, core, feed=True), "output"))
+    return tuple(fronts)
+
+
+def analysis_page(analysis: Analysis, command: str) -> Page:
+    """The page.
+
+    Args:
+        command: that made it.
+    """
+    return Page(analysis.summary.name, _subtitle(analysis), command, tuple(_sections(analysis)))
+
+
+def analysis_pictures(analysis: Analysis) -> tuple[Picture, ...]:
+    """The same pictures for files of their own; the memory map comes first."""
+    found = [] if not analysis.plan.steps else list(analysis.maps.pictures(WIDE))
+    found += analysis.costs.pictures()
+    found.append(frontier_picture(analysis.fronts, analysis.limit))
+    if analysis.fits:
+        found.append(fits_picture(analysis.fits))
+    if analysis.refusal is not None and analysis.refusal.shortage is not None:
+        found.append(shortage_picture(analysis.refusal.shortage))
+    if analysis.quantization is not None:
+        found.append(quantization_picture(analysis.quantization))
+    return tuple(found)
+
+
+def model_facts(summary: ModelSummary) -> tuple[tuple[str, str], ...]:
+    """What a model is."""
+    return (
+        ("input", ", ".join(summary.inputs)),
+        ("output", ", ".join(summary.outputs)),
+        ("layers", f"{len(summary.layers)}"),
+        ("multiply-accumulates", f"{summary.macs:,}"),
+        ("weights", f"{summary.weights_bytes:,} bytes"),
+    )
+
+
+def plan_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """What a plan needs."""
+    feed = ", input fed by rows" if plan.is_fed else ""
+    return (
+        ("arena", f"{plan.total_arena_bytes:,} bytes"),
+        ("its lower bound", f"{plan.lower_bound_bytes:,} bytes"),
+        ("plan", f"{plan.strategy}{feed}"),
+    )
+
+
+def _subtitle(analysis: Analysis) -> str:
+    board = analysis.board
+    if board is None:
+        return "planned for a Cortex-M4 with RAM without end"
+    return f"planned for {board.id}: {board.name}, {board.core}"
+
+
+def _sections(analysis: Analysis) -> Iterator[Section]:
+    summary = analysis.summary
+    facts = model_facts(summary) + plan_facts(analysis.plan)
+    yield Section("Model", (Facts(facts),))
+    if analysis.refusal is not None:
+        refusal = analysis.refusal
+        yield shortage_section(summary, refusal.error, refusal.shortage, refusal.hint)
+    if analysis.fits:
+        yield fits_section(summary, analysis.fits)
+    yield analysis.maps.section()
+    yield analysis.costs.section()
+    yield frontier_section(analysis.fronts, analysis.limit)
+    if analysis.quantization is not None:
+        yield quantization_section(analysis.quantization)

@@ -1,0 +1,104 @@
+"""A plan over time: from when to when each buffer is in use, and which layers take turns.
+
+Times are indexes of the plan's steps; ranges are half-open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyaiot.graph import Graph
+from tinyaiot.plan import Plan
+from tinyaiot.planner.explain import LiveBuffer, live_buffers
+
+
+@dataclass(frozen=True)
+class Life:
+    """A buffer in use over steps [start, stop).
+
+    Attributes:
+        steps: in how many of them; fewer than all where short gaps were closed.
+    """
+
+    buffer: LiveBuffer
+    start: int
+    stop: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """Steps [start, stop) of layers that take turns, streamed through each other.
+
+    A layer that runs by itself, all its rows in a go, is a region of its own.
+
+    Attributes:
+        nodes: indexes of the nodes that run, in the order of their first step; −1 − k for the
+            arrival of input k.
+        fullest: the step in which most is in use, the first of such.
+        live_bytes: how much that is.
+    """
+
+    start: int
+    stop: int
+    nodes: tuple[int, ...]
+    fullest: int
+    live_bytes: int
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The nodes without arriving inputs, in ascending order."""
+        return tuple(sorted(node for node in self.nodes if node >= 0))
+
+    @property
+    def numbers(self) -> str:
+        """The first and the last layer: "12-19", or "12"."""
+        return "-".join(map(str, dict.fromkeys((*self.layers[:1], *self.layers[-1:]))))
+
+
+def lives(graph: Graph, plan: Plan, longest_gap: int = 0) -> tuple[Life, ...]:
+    """When each buffer is in use, in the order of their starts, then addresses.
+
+    Args:
+        longest_gap: steps between two uses of a scratch that are shown as one use; a streamed
+            layer has as many uses as rows.
+    """
+    found: dict[tuple[object, ...], list[Life]] = {}
+    for time, buffers in enumerate(live_buffers(graph, plan)):
+        for buffer in buffers:
+            spans = found.setdefault(_identity(buffer), [])
+            gap = longest_gap if buffer.tensor is None else 0
+            if spans and time - spans[-1].stop <= gap:
+                last = spans.pop()
+                spans.append(Life(last.buffer, last.start, time + 1, last.steps + 1))
+            else:
+                spans.append(Life(buffer, time, time + 1, 1))
+    return tuple(sorted((life for spans in found.values() for life in spans), key=_order))
+
+
+def regions(plan: Plan) -> tuple[Region, ...]:
+    """The regions of ``plan``: between two of them no layer is half done."""
+    last = {step.node: time for time, step in enumerate(plan.steps)}
+    found: list[Region] = []
+    start = stop = 0
+    for time, step in enumerate(plan.steps):
+        stop = max(stop, last[step.node] + 1)
+        if stop == time + 1:
+            found.append(_region(plan, start, stop))
+            start = stop
+    return tuple(found)
+
+
+def _region(plan: Plan, start: int, stop: int) -> Region:
+    steps = plan.steps[start:stop]
+    fullest = max(range(start, stop), key=lambda time: plan.steps[time].live_bytes)
+    nodes = tuple(dict.fromkeys(step.node for step in steps))
+    return Region(start, stop, nodes, fullest, plan.steps[fullest].live_bytes)
+
+
+def _identity(buffer: LiveBuffer) -> tuple[object, ...]:
+    return buffer.tensor, buffer.name, buffer.memory, buffer.offset_bytes, buffer.size_bytes
+
+
+def _order(life: Life) -> tuple[int, str, int, int]:
+    return life.start, life.buffer.memory, life.buffer.offset_bytes, life.stop
