@@ -70,7 +70,18 @@ LAYERS = (
 )
 
 # Loaded where they are used: each costs seconds, or tens of megabytes, at import.
-HEAVY = {"tensorflow", "keras", "tflite_micro", "platformio", "sklearn", "resvg_py"}
+HEAVY = {
+    "ai_edge_litert",
+    "ai_edge_quantizer",
+    "keras",
+    "onnx",
+    "platformio",
+    "resvg_py",
+    "sklearn",
+    "tensorflow",
+    "tflite_micro",
+    "torch",
+}
 
 MODULES = sorted(path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*.py"))
 

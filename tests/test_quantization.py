@@ -27,7 +27,7 @@ from tinyaiot.quantization import (
     check_calibration,
     compare,
     load_data,
-    load_keras,
+    load_original,
     pair,
     quantize,
 )
@@ -40,7 +40,7 @@ tensorflow = pytest.mark.usefixtures("_tensorflow")
 
 @pytest.fixture
 def _tensorflow() -> None:
-    pytest.importorskip("tensorflow", reason="needs TensorFlow: pip install tensorflow")
+    pytest.importorskip("tensorflow", reason="needs TensorFlow: make test-convert")
 
 
 def typical(count: int, shape: tuple[int, ...] = SHAPE) -> npt.NDArray[np.float32]:
@@ -105,7 +105,7 @@ def test_model_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "bad.keras").write_text("no model")
     for name, said in (("bad.keras", "cannot read"), ("absent.h5", "no file"), ("x.pb", "kind")):
         with pytest.raises(UnreadableModelError, match=said):
-            load_keras(tmp_path / name)
+            load_original(tmp_path / name)
 
 
 @tensorflow
@@ -247,7 +247,7 @@ def test_without_tensorflow_it_is_asked_for_in_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 2
-    assert "pip install tensorflow" in result.stderr
+    assert "pip install 'tinyaiot[tensorflow]'" in result.stderr
     assert len(result.stderr.splitlines()) == 2
 
 

@@ -45,7 +45,7 @@ from tinyaiot.quantization import (
     Recipe,
     Source,
     load_data,
-    load_keras,
+    load_original,
 )
 from tinyaiot.quantization import compare as compare_models
 from tinyaiot.quantization import quantize as quantize_model
@@ -179,13 +179,15 @@ def quantize(
     *,
     preprocess: str = "",
 ) -> Quantized:
-    """A trained Keras model as an int8 .tflite file; needs TensorFlow.
+    """A trained model of one input as an int8 .tflite file.
 
     Args:
-        model: a ``keras.Model`` of one input, or the path of a ``.keras`` or ``.h5`` file.
+        model: a ``keras.Model``, a ``torch.nn.Module``, or the path of any trained model that
+            ``tinyaiot quantize`` takes.
         calibration: typical inputs: an array [count, ...], samples one by one, a function that
             returns either; or the path of an ``.npz`` file that has them as ``inputs``, of an
-            ``.npy`` file, or of a folder of images or WAV files.
+            ``.npy`` file, or of a folder of images or WAV files. Samples are shaped as the model
+            takes them, or with the channels last as the .tflite does.
         output: the .tflite to write.
         recipe: the choices; "auto" takes those of least error. Where there is a choice, every
             fourth sample is held out, and what each choice gains is measured on those.
@@ -194,10 +196,11 @@ def quantize(
 
     Raises:
         CalibrationError: the calibration data do not do.
-        UsageError: TensorFlow is not installed, or the words are not understood.
-        UnsupportedModelError: the outcome breaks rules of the supported operators.
+        UsageError: a package is not installed, or the words are not understood.
+        UnsupportedModelError: the model cannot be converted, or the outcome breaks rules of the
+            supported operators.
     """
-    loaded = load_keras(Path(model)) if isinstance(model, str | Path) else model
+    loaded = load_original(Path(model)) if isinstance(model, str | Path) else model
     data = load_data(calibration, preprocess)
     path = Path(output)
     quantized = quantize_model(loaded, data.inputs, recipe, name=path.stem)

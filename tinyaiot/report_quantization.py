@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tinyaiot.quantization import Comparison, Quantized
 from tinyaiot.report import Report
+from tinyaiot.summary import format_shape
 
 
 def report_quantized(report: Report, quantized: Quantized, path: Path) -> None:
@@ -15,6 +16,10 @@ def report_quantized(report: Report, quantized: Quantized, path: Path) -> None:
     report.heading(str(path))
     report.line("int8", f"{len(quantized.model.data):,} bytes")
     report.line("float", f"{len(quantized.float_data):,} bytes as .tflite")
+    if quantized.original_shape is not None:
+        shape = quantized.model.graph.inputs[0].shape[1:]
+        report.line("input", f"{format_shape(shape)}, the channels last")
+        report.line("", f"the original takes {format_shape(quantized.original_shape)}")
     if quantized.equalized:
         report.line("equalized", f"the channels of {quantized.equalized} tensors")
     if quantized.trials:

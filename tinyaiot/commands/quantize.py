@@ -22,7 +22,7 @@ from tinyaiot.quantization import (
     compare,
     hold_out,
     load_data,
-    load_keras,
+    load_original,
     pair,
     parse_method,
 )
@@ -99,18 +99,20 @@ def quantize(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Convert a trained Keras model (.keras, .h5) to int8, and show what that costs.
+    """Convert a trained model to int8, and show what that costs.
 
-    Inputs, outputs and all between are int8, weights have a scale for each output channel. Needs
-    TensorFlow. A .tflite that is int8 already is copied byte for byte. What each choice gains is
-    measured. Activations of 16 bits are not taken: there are no kernels for them.
+    MODEL is of Keras (.keras, .h5), TensorFlow (a SavedModel's folder), PyTorch (.pt2), ONNX
+    (.onnx), or a float .tflite; see docs/converting.md for what each needs installed. Inputs,
+    outputs and all between are int8, channels last, weights have a scale for each output channel.
+    A .tflite that is int8 already is copied byte for byte. What each choice gains is measured.
+    Activations of 16 bits are not taken: there are no kernels for them.
 
     \b
     Example: tinyaiot quantize m.keras --data train.npz -o m.tflite --report t.npz
     """
     report = Report(quiet, verbose)
     recipe = _recipe(method, equalize, bias_correction)
-    if existing is None and model.suffix.lower() in tflite.SUFFIXES:
+    if existing is None and _is_quantized(model):
         _copy(report, model, output, samples)
         return
     if existing is not None:
@@ -125,8 +127,8 @@ def quantize(
             )
         output = _required(output)
         data, tested = _load(source, samples, preprocess)
-        loaded = load_keras(model)
         with report.step("converting", "converted"):
+            loaded = load_original(model)
             quantized = quantize_model(loaded, data.inputs, recipe, name=output.stem)
         write_file(output, quantized.model.data)
         report_quantized(report, quantized, output)
@@ -145,7 +147,8 @@ def _load(source: str, samples: str | None, preprocess: str) -> tuple[Data, Data
 
 def _compare(report: Report, quantized: Quantized, tested: Data) -> Comparison:
     with report.step("comparing", "compared"):
-        inputs = check_samples(tested.inputs, quantized.model.graph.inputs[0].shape[1:])
+        inputs = quantized.channels_last(tested.inputs)
+        inputs = check_samples(inputs, quantized.model.graph.inputs[0].shape[1:])
         comparison = compare(quantized, inputs, tested.labels)
     report_comparison(report, comparison)
     return comparison
@@ -160,6 +163,12 @@ def _recipe(method: str, equalize: bool, bias_correction: bool) -> Recipe | Auto
             "--method auto tries --equalize and --bias-correction itself", "leave them out"
         )
     return "auto"
+
+
+def _is_quantized(model: Path) -> bool:
+    if model.suffix.lower() not in tflite.SUFFIXES:
+        return False
+    return not (model.is_file() and tflite.is_float(model.read_bytes()))
 
 
 def _copy(report: Report, model: Path, output: Path | None, samples: str | None) -> None:

@@ -19,7 +19,10 @@ from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph
 
 # Models as training leaves them: ``tinyaiot quantize`` takes them, and nothing else does.
-TRAINED_SUFFIXES = (".keras", ".h5")
+TRAINED_SUFFIXES = (".keras", ".h5", ".onnx", ".pt2")
+
+# What makes a folder a SavedModel of TensorFlow.
+SAVED_MODEL_FILE = "saved_model.pb"
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,8 @@ def load(path: Path) -> Model:
         UnsupportedModelError: the model is not quantized yet, or breaks rules; ``details`` lists
             all violations.
     """
-    if path.suffix.lower() in TRAINED_SUFFIXES:
-        raise UnsupportedModelError(
-            f"{path.name} is not quantized to int8",
-            f"run first: tinyaiot quantize {path} --data X.npz -o {path.stem}.tflite",
-        )
+    if path.suffix.lower() in TRAINED_SUFFIXES or (path / SAVED_MODEL_FILE).is_file():
+        raise _not_quantized(path)
     convert = converters().get(path.suffix.lower())
     if convert is None:
         raise UnreadableModelError(
@@ -63,7 +63,16 @@ def load(path: Path) -> Model:
         raise UnreadableModelError(
             f"{path} cannot be read: {error.strerror}", "check the path and its permissions"
         ) from error
+    if tflite.is_float(data):
+        raise _not_quantized(path)
     return Model(tflite.read(data, path.stem), data)
+
+
+def _not_quantized(path: Path) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"{path.name} is not quantized to int8",
+        f"run first: tinyaiot quantize {path} --data X.npz -o {path.stem}_int8.tflite",
+    )
 
 
 @functools.cache

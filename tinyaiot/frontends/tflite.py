@@ -89,6 +89,17 @@ def read(data: bytes, name: str) -> Graph:
     return graph
 
 
+def is_float(data: bytes) -> bool:
+    """Whether a .tflite file computes in floating point alone; False where it cannot be read."""
+    try:
+        subgraph = Model.GetRootAs(data).Subgraphs(0)
+        types = {subgraph.Tensors(k).Type() for k in range(subgraph.TensorsLength())}
+    except (*_DECODING_ERRORS, AttributeError):
+        return False
+    integers = {TensorType.INT8, TensorType.UINT8, TensorType.INT16}
+    return TensorType.FLOAT32 in types and not types & integers
+
+
 def _line(node: Node, rule: Rule) -> str:
     text, hint = check.rule_text(rule), check.rule_hint(rule)
     return _place(node.index, node.op, node.outputs) + text + (f" {hint}" if hint else "")

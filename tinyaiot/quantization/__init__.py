@@ -1,9 +1,10 @@
-"""Trained Keras models to int8 .tflite, and what that costs.
+"""Trained networks to int8 .tflite, and what that costs.
 
-TensorFlow's own converter quantizes: int8 weights for each output channel, int8 activations, int32
-biases, as the specification of TensorFlow Lite says. Ranges and biases are chosen anew where a
-recipe says so, and what each choice gains is measured. What a microcontroller could not run is an
-error here. TensorFlow is imported when a model is converted, and not before.
+TensorFlow's converter quantizes, or the AI Edge quantizer what is a float .tflite: int8 weights for
+each output channel, int8 activations, int32 biases, as the specification of TensorFlow Lite says.
+Ranges and biases are chosen anew where a recipe says so, and what each choice gains is measured.
+What a microcontroller could not run is an error here. Heavy packages are imported when a model
+needs them, and not before.
 """
 
 from tinyaiot.quantization.calibration import (
@@ -15,7 +16,8 @@ from tinyaiot.quantization.calibration import (
     load_data,
 )
 from tinyaiot.quantization.comparison import Comparison, LayerError, compare, load_comparison
-from tinyaiot.quantization.convert import load_keras, pair, quantize
+from tinyaiot.quantization.convert import pair, quantize
+from tinyaiot.quantization.originals import Original, load_original
 from tinyaiot.quantization.quantized import Quantized, Trial
 from tinyaiot.quantization.recipe import PLAIN, Auto, Method, Recipe, parse_method
 
@@ -26,6 +28,7 @@ __all__ = [
     "Data",
     "LayerError",
     "Method",
+    "Original",
     "Quantized",
     "Recipe",
     "Source",
@@ -36,7 +39,7 @@ __all__ = [
     "hold_out",
     "load_comparison",
     "load_data",
-    "load_keras",
+    "load_original",
     "pair",
     "parse_method",
     "quantize",

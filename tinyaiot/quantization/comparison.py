@@ -89,7 +89,7 @@ def compare(
     """Runs both models on samples: TensorFlow Lite the float one, TFLM the int8 one.
 
     Args:
-        inputs: floating point [count, ...].
+        inputs: floating point [count, ...], channels last or as the original has them.
         labels: the class of each, integers [count].
 
     Raises:
@@ -97,6 +97,7 @@ def compare(
         UnreadableModelError: the float model is no .tflite that TensorFlow Lite can run.
     """
     graph = quantized.model.graph
+    inputs = quantized.channels_last(inputs)
     if inputs.dtype.kind != "f":
         raise UsageError(f"the samples are {inputs.dtype}", "give floating point")
     samples = as_samples(inputs, labels, graph)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tinyaiot.errors import UnreadableModelError, UsageError
 from tinyaiot.graph import Graph
 from tinyaiot.operators.base import AnyArray
-from tinyaiot.quantization.runtime import require_tensorflow, silence
+from tinyaiot.quantization.runtime import lite_interpreter, silence
 from tinyaiot.summary import format_shape
 
 Floats = npt.NDArray[np.float32]
@@ -35,10 +35,10 @@ class FloatModel:
             UnreadableModelError: TensorFlow Lite cannot run it.
             UsageError: its input is not the int8 model's.
         """
-        lite = require_tensorflow().lite
+        interpreter = lite_interpreter()
         try:
             with silence():
-                self._interpreter = lite.Interpreter(
+                self._interpreter = interpreter(
                     model_content=data, experimental_preserve_all_tensors=True
                 )
                 self._interpreter.allocate_tensors()

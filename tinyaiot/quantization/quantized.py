@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
 
 from tinyaiot.frontends import Model
+from tinyaiot.quantization.originals.original import channels_last
 from tinyaiot.quantization.recipe import PLAIN, Recipe
 
 
@@ -33,6 +37,8 @@ class Quantized:
         recipe: what it was made by; None where others made it.
         trials: of recipes, in the order in which they were tried; none where there was no choice.
         held_out: samples that the trials were measured on.
+        original_shape: of one sample as the network was trained with it, where that is not as the
+            .tflite takes it: channels first.
     """
 
     model: Model
@@ -41,3 +47,8 @@ class Quantized:
     recipe: Recipe | None = PLAIN
     trials: tuple[Trial, ...] = ()
     held_out: int = 0
+    original_shape: tuple[int, ...] | None = None
+
+    def channels_last(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Samples [count, ...] as the .tflite takes them; turned where the original's are not."""
+        return channels_last(inputs, self.original_shape, self.model.graph.inputs[0].shape[1:])
