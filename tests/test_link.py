@@ -182,8 +182,9 @@ def use(device: Device) -> None:
         assert device.outputs()[0].tolist() == (~X).tolist()
     assert device.expect("00112233445566ff").fed_by_rows
     added = (X.astype(int) + SECOND[0]).astype(np.int8)
+    rows = X.reshape(3, 4)
     for _ in range(2):
-        assert device.infer([X, SECOND])[0].tolist() == added.tolist()
+        assert device.infer([rows, SECOND])[0].tolist() == added.tolist()
     assert device.dump(0) == {y: added[4 * y : 4 * y + 4].tobytes() for y in range(3)}
 
 

@@ -85,12 +85,16 @@ def analysis_document(
         "outputs": list(summary.outputs),
         "macs": summary.macs,
         "extra_macs": plan.extra_macs,
+        "patches": None if plan.patches is None else dataclasses.asdict(plan.patches),
         "weights_bytes": summary.weights_bytes,
         "strategy": plan.strategy,
         "arena_bytes": plan.total_arena_bytes,
         "memories": None if board is None else dict(plan.arena_bytes),
         "lower_bound_bytes": plan.lower_bound_bytes,
-        "worst_step": {"layer": plan.worst_step.node, "live_bytes": plan.worst_step.live_bytes},
+        "worst_step": {
+            "layer": plan.layer_of(plan.worst_step.node),
+            "live_bytes": plan.worst_step.live_bytes,
+        },
         "layers": [
             {
                 "index": layer.index,

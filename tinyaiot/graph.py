@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,10 +160,25 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
+class View:
+    """A tensor that is pixels [column, column + its width) of each row of another tensor."""
+
+    of: Tensor
+    column: int
+
+
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """A whole model: nodes in the file's (topological) order, its inputs and outputs."""
+    """A whole model: nodes in the file's (topological) order, its inputs and outputs.
+
+    Attributes:
+        views: by index, the tensors that are columns of others. A node may read one, or make
+            one: a tensor that no node makes is made by its views. Files have none of these; see
+            ``tinyaiot.planner.patches``.
+    """
 
     name: str
     nodes: tuple[Node, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    views: Mapping[int, View] = field(default_factory=dict)

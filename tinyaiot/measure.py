@@ -7,7 +7,7 @@ import dataclasses
 import importlib.metadata
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,12 @@ from tinyaiot.devices.lock import held
 from tinyaiot.devices.serial_link import BAUD_RATE, SerialLink
 from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
 from tinyaiot.frontends import Model
-from tinyaiot.graph import Node, Tensor
+from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.oracle import Reference
 from tinyaiot.plan import Plan
+from tinyaiot.planner.patches import PlannedGraph, planned_graph
 from tinyaiot.schemas import labelled
 from tinyaiot.summary import summarize
 
@@ -336,7 +337,7 @@ def _count(deployment: Deployment, board: _RunningBoard, repetition: Repetition)
     for _ in range(repetition.warmups):
         board.device.run()
     if board.emulated is not None and deployment.board.emulator is not None:
-        return _instructions(board.device, board.emulated, count)
+        return _instructions(deployment.plan, board.device, board.emulated, count)
     runs = [board.device.run() for _ in range(count)]
     latencies = [run.microseconds for run in runs if run.microseconds is not None]
     latency_us = _spread(latencies) if latencies else None
@@ -348,7 +349,8 @@ def _count(deployment: Deployment, board: _RunningBoard, repetition: Repetition)
         return _Counts(latency_us=latency_us)
     by_layer: dict[int, int] = {}
     for part in board.device.layer_cycles():
-        by_layer[part.layer] = by_layer.get(part.layer, 0) + part.cycles
+        layer = deployment.plan.layer_of(part.layer)
+        by_layer[layer] = by_layer.get(layer, 0) + part.cycles
     return _Counts("cycles", _spread(cycles), by_layer, latency_us)
 
 
@@ -357,7 +359,7 @@ def _spread(values: Sequence[int]) -> Spread:
     return Spread(ordered[0], ordered[len(ordered) // 2], ordered[-1])
 
 
-def _instructions(device: Device, emulated: EmulatedBoard, runs: int) -> _Counts:
+def _instructions(plan: Plan, device: Device, emulated: EmulatedBoard, runs: int) -> _Counts:
     """Of the run before and of each run here, which all have to be the same."""
     first = emulated.counts()[-1]
     for _ in range(runs):
@@ -368,7 +370,11 @@ def _instructions(device: Device, emulated: EmulatedBoard, runs: int) -> _Counts
                 f"two runs took {first.total} and {counted.total} instructions",
                 "the emulator did not count exactly: check its version",
             )
-    return _Counts("instructions", Spread(*[first.total] * 3), first.by_layer)
+    by_layer: dict[int, int] = {}
+    for node, counts in first.by_layer.items():
+        layer = plan.layer_of(node)
+        by_layer[layer] = by_layer.get(layer, 0) + counts
+    return _Counts("instructions", Spread(*[first.total] * 3), by_layer)
 
 
 def _measurement(
@@ -455,31 +461,64 @@ def _same_bits(a: AnyArray, b: AnyArray) -> bool:
     return np.ascontiguousarray(a).tobytes() == np.ascontiguousarray(b).tobytes()
 
 
-def _rows(values: AnyArray, tensor: Tensor, y_start: int, y_stop: int) -> bytes:
-    data = np.ascontiguousarray(values).tobytes()
-    return data[y_start * tensor.row_bytes : y_stop * tensor.row_bytes]
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """An output of a node of the plan, as the board shows it: columns of that of a layer.
+
+    Attributes:
+        layer: of the model.
+        whole: the layer's output.
+        part: what the node makes of it, from ``column`` on.
+    """
+
+    layer: Node
+    whole: Tensor
+    part: Tensor
+    column: int
+
+    @staticmethod
+    def of(planned: PlannedGraph, graph: Graph, node: int, output: int) -> _Shown:
+        """Output ``output`` of a node of ``planned``, which a plan of ``graph`` is about."""
+        place = planned.parts[node]
+        layer = graph.nodes[place.layer]
+        part = planned.graph.nodes[node].outputs[output]
+        return _Shown(layer, layer.outputs[output], part, place.column)
+
+    def rows(self, reference: Reference, y_start: int, y_stop: int) -> bytes:
+        """What rows [y_start, y_stop) have to be."""
+        data = np.ascontiguousarray(reference.tensors[self.whole.index]).view(np.uint8)
+        rows = data.reshape(self.whole.height, self.whole.row_bytes)[y_start:y_stop]
+        first = self.column * self.pixel_bytes
+        return rows[:, first : first + self.part.row_bytes].tobytes()
+
+    @property
+    def pixel_bytes(self) -> int:
+        return self.whole.channels * self.whole.dtype.nbytes
+
+
+def _shown(deployment: Deployment) -> Callable[[int, int], _Shown]:
+    """What an output of a node is, by the numbers of both."""
+    graph = deployment.model.graph
+    planned = planned_graph(graph, deployment.plan)
+    return lambda node, output: _Shown.of(planned, graph, node, output)
 
 
 def _differing(
     deployment: Deployment, checksums: Sequence[RowsChecksum], reference: Reference
 ) -> list[RowsChecksum]:
     """The rows that are not the reference's, in the order in which they were made."""
+    shown = _shown(deployment)
 
     def expected(rows: RowsChecksum) -> int:
-        tensor = _tensor_of(deployment, rows.layer, rows.output)
-        values = reference.tensors[tensor.index]
-        return zlib.crc32(_rows(values, tensor, rows.y_start, rows.y_stop))
+        output = shown(rows.layer, rows.output)
+        return zlib.crc32(output.rows(reference, rows.y_start, rows.y_stop))
 
     return [rows for rows in checksums if rows.crc != expected(rows)]
 
 
-def _tensor_of(deployment: Deployment, layer: int, output: int) -> Tensor:
-    return deployment.model.graph.nodes[layer].outputs[output]
-
-
 def _require_all_rows(deployment: Deployment, checksums: Sequence[RowsChecksum]) -> None:
     """Raises where some rows were never shown: what was not seen has not been compared."""
-    for node in deployment.model.graph.nodes:
+    for node in planned_graph(deployment.model.graph, deployment.plan).graph.nodes:
         if operator_of(node).is_alias(node):
             continue
         for k, tensor in enumerate(node.outputs):
@@ -490,8 +529,9 @@ def _require_all_rows(deployment: Deployment, checksums: Sequence[RowsChecksum])
                 for y in range(rows.y_start, rows.y_stop)
             }
             if seen != set(range(tensor.height)):
+                layer = deployment.plan.layer_of(node.index)
                 raise OutputsDifferError(
-                    f"{_label(node)} showed {len(seen)} of its {tensor.height} rows",
+                    f"layer {layer} {node.op} showed {len(seen)} of its {tensor.height} rows",
                     "this is a bug of tinyaiot: the generated code must show every row",
                 )
 
@@ -506,13 +546,13 @@ def _raise_difference(deployment: Deployment, device: Device, reference: Referen
             "of every layer are",
             "an output was overwritten after its layer, or the runs differ: check the plan",
         )
+    shown = _shown(deployment)
     first = differing[0]
-    tensor = _tensor_of(deployment, first.layer, first.output)
-    dumped = device.dump(first.layer, first.output)
-    where = _first_element(tensor, reference.tensors[tensor.index], dumped)
-    names = dict.fromkeys(_label(graph.nodes[rows.layer]) for rows in differing)
+    output = shown(first.layer, first.output)
+    where = _first_element(output, reference, device.dump(first.layer, first.output))
+    names = dict.fromkeys(_label(shown(rows.layer, rows.output).layer) for rows in differing)
     raise OutputsDifferError(
-        f"{_label(graph.nodes[first.layer])} on {deployment.board.id} is not TFLM's: {where}",
+        f"{_label(output.layer)} on {deployment.board.id} is not TFLM's: {where}",
         "the layers before it are exact; if the model is unchanged, this is a bug of tinyaiot",
         (f"layers that differ: {', '.join(names)}",),
     )
@@ -522,11 +562,12 @@ def _label(node: Node) -> str:
     return f"layer {node.index} {node.op}"
 
 
-def _first_element(tensor: Tensor, expected: AnyArray, rows: Mapping[int, bytes]) -> str:
+def _first_element(output: _Shown, reference: Reference, rows: Mapping[int, bytes]) -> str:
     """The first element of the dumped rows that is not as expected, in words."""
+    tensor = output.whole
     dtype = tensor.dtype.numpy
     for y in sorted(rows):
-        wanted = np.frombuffer(_rows(expected, tensor, y, y + 1), dtype)
+        wanted = np.frombuffer(output.rows(reference, y, y + 1), dtype)
         found = np.frombuffer(rows[y], dtype)
         wrong = np.flatnonzero(
             wanted.view(np.uint8).reshape(len(wanted), -1)
@@ -534,7 +575,7 @@ def _first_element(tensor: Tensor, expected: AnyArray, rows: Mapping[int, bytes]
         )
         if len(wrong):
             k = int(wrong[0]) // dtype.itemsize
-            flat = y * len(wanted) + k
+            flat = (y * tensor.width + output.column) * tensor.channels + k
             index = tuple(int(i) for i in np.unravel_index(flat, tensor.shape or (1,)))
             return f"element {list(index)} of {tensor.name!r} is {found[k]}, not {wanted[k]}"
     return "but not in a second run: the board computes something else each time"

@@ -52,6 +52,29 @@ class Scratch:
 
 
 @dataclass(frozen=True)
+class Patches:
+    """The first layers run once for each strip of columns, one strip after the other.
+
+    What the strips have in common at their edges is computed for each of them, and an input
+    whose rows arrive does so once for each. Nodes and inputs of the plan are then those of the
+    strips one after the other, and the layers behind them; ``tinyaiot.planner.patches`` says
+    what columns each makes.
+
+    Attributes:
+        layers: how many there are, counted from the first of the graph.
+        columns: where the strips begin and end in the output of the last of these layers, from
+            0 to its width.
+    """
+
+    layers: int
+    columns: tuple[int, ...]
+
+    @property
+    def strips(self) -> int:
+        return len(self.columns) - 1
+
+
+@dataclass(frozen=True)
 class Step:
     """Rows [y_start, y_stop) of the outputs of a node, made in one go.
 
@@ -86,6 +109,7 @@ class Plan:
             last of them its output is made.
         scratch_limits: by node index, bytes that its kernel may use beyond row pointers, where
             that is not as much as it wants.
+        patches: the first layers in strips of columns; None where all are whole.
     """
 
     strategy: str
@@ -98,6 +122,21 @@ class Plan:
     input_preserved: bool
     scratch_limits: Mapping[int, int] = field(default_factory=dict)
     sums: Mapping[int, Scratch] = field(default_factory=dict)
+    patches: Patches | None = None
+
+    def layer_of(self, node: int) -> int:
+        """The layer of the model that a node of the plan is, or is a strip of.
+
+        Of a step in which rows of an input arrive, −1 − the number of the model's input.
+        """
+        if self.patches is None:
+            return node
+        if node < 0:
+            return -1
+        repeated = self.patches.layers * self.patches.strips
+        if node < repeated:
+            return node % self.patches.layers
+        return node - repeated + self.patches.layers
 
     def core_of(self, node: int, core: Core) -> Core:
         """``core`` as the node of that index has it: with its scratch limit."""
@@ -114,10 +153,11 @@ class Plan:
 
     @property
     def live_bytes(self) -> dict[int, int]:
-        """By node, the most bytes in use in any of its steps."""
+        """By layer of the model, the most bytes in use in any of its steps."""
         live: dict[int, int] = {}
         for step in self.steps:
-            live[step.node] = max(live.get(step.node, 0), step.live_bytes)
+            layer = self.layer_of(step.node)
+            live[layer] = max(live.get(layer, 0), step.live_bytes)
         return live
 
     @property

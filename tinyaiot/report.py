@@ -22,7 +22,7 @@ from tinyaiot.csource import Role
 from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
 from tinyaiot.measure import Deployment, Measurement, Validation
-from tinyaiot.plan import Plan, Step
+from tinyaiot.plan import Patches, Plan
 from tinyaiot.summary import ModelSummary, format_shape
 
 _WIDTH_WHEN_PIPED = 80
@@ -121,7 +121,10 @@ class Report:
     def _peak(self, summary: ModelSummary, plan: Plan) -> None:
         worst = plan.worst_step
         self.line("plan", f"{plan.strategy}, {len(plan.steps)} steps")
-        self.line("worst step", f"{_step(summary, worst)}, {worst.live_bytes:,} bytes live")
+        if plan.patches is not None:
+            self.line("strips", _strips(summary, plan.patches, plan.extra_macs))
+        where = _step(summary, plan.layer_of(worst.node))
+        self.line("worst step", f"{where}, {worst.live_bytes:,} bytes live")
         self.line("lower bound", f"{plan.lower_bound_bytes:,} bytes for this kind of plan")
 
     def fit(self, summary: ModelSummary, plan: Plan, board: Board) -> None:
@@ -246,10 +249,15 @@ class Report:
         return f"{op} {name}" if self.verbose else op
 
 
-def _step(summary: ModelSummary, step: Step) -> str:
-    if step.node < 0:
-        return f"input {-1 - step.node} arriving"
-    return f"layer {step.node} {summary.layers[step.node].op}"
+def _step(summary: ModelSummary, layer: int) -> str:
+    if layer < 0:
+        return f"input {-1 - layer} arriving"
+    return f"layer {layer} {summary.layers[layer].op}"
+
+
+def _strips(summary: ModelSummary, patches: Patches, extra_macs: int) -> str:
+    more = extra_macs / summary.macs if summary.macs else 0.0
+    return f"{patches.strips} of columns, layers 0-{patches.layers - 1}; +{more:.1%} MACs"
 
 
 def new_table(*headings: str) -> Table:

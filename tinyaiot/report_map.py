@@ -80,20 +80,20 @@ def report_map(report: Report, graph: Graph, plan: Plan) -> None:
 def _regions(graph: Graph, plan: Plan) -> list[_Row]:
     live = live_buffers(graph, plan)
     return [
-        _Row(_region_label(graph, region), region.live_bytes, live[region.fullest])
+        _Row(_region_label(graph, plan, region), region.live_bytes, live[region.fullest])
         for region in regions(plan)
     ]
 
 
 def _moments(graph: Graph, plan: Plan) -> list[_Row]:
     return [
-        _Row(layers_label(graph, moment.nodes), moment.live_bytes, moment.buffers)
+        _Row(layers_label(graph, plan, moment.nodes), moment.live_bytes, moment.buffers)
         for moment in moments(graph, plan)
     ]
 
 
-def _region_label(graph: Graph, region: Region) -> str:
-    label = layers_label(graph, region.nodes)
+def _region_label(graph: Graph, plan: Plan, region: Region) -> str:
+    label = layers_label(graph, plan, region.nodes)
     return label if region.stop - region.start == 1 else f"{label}, by rows"
 
 

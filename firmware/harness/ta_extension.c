@@ -17,9 +17,9 @@
  *   stack                  S  bytes of stack used at most, bytes of stack, tag of the last run
  *   reset                  A  and the board restarts
  *
- * or by E with a message. The runs of a model that is fed by rows send Q: input, y, bytes of the
- * row, and wait for the host to send 'r', tag, input, y (four bytes each but the letter), the row
- * and the CRC of these, escaped and ended as a frame. What does not come so is asked for again;
+ * or by E with a message. The runs of a model that is fed by rows send Q: input, y, first byte
+ * of that row, bytes, and wait for the host to send 'r', tag, input, y, first (four bytes each but
+ * the letter), these bytes and the CRC of all, escaped and ended as a frame. What does not come so is asked for again;
  * a lone '%' abandons the run, which then ends with E. The run commands name the selected model and the CRC of all input
  * bytes, which are compared first, so that no number can come from anything else.
  */
@@ -29,7 +29,7 @@
 #include "ta_session.h"
 #include "ta_text.h"
 
-#define PROTOCOL_VERSION 1u
+#define PROTOCOL_VERSION 2u
 
 /* Where the stack is not ours to paint these are absent. */
 #pragma weak ta_stack_bottom
@@ -156,9 +156,9 @@ static bool receive(const ta_session *session, uint32_t offset, uint32_t count)
     return byte == FRAME_ENDED && received == count + 4u && crc == TA_CRC_RESIDUE;
 }
 
-#define ROW_HEADER_BYTES 13
+#define ROW_HEADER_BYTES 17
 
-/* Takes one row of `bytes` bytes, sent after `header`; false if it did not come so. */
+/* Takes `bytes` bytes of a row, sent after `header`; false if it did not come so. */
 static bool receive_row(const uint8_t *header, int8_t *row, int32_t bytes, bool *abandoned)
 {
     uint32_t crc = TA_CRC_START;
@@ -188,8 +188,8 @@ static void put_word(uint8_t *bytes, uint32_t word)
 }
 
 /* An observer is the first member of its reporter. */
-void ta_ask_for_row(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
-                    int32_t row_bytes)
+void ta_ask_for_row(const ta_observer *self, int32_t input, int32_t y, int32_t first,
+                    int8_t *row, int32_t bytes)
 {
     const reporter *r = (const reporter *)self;
     stopwatch *watch = r->watch;
@@ -200,13 +200,15 @@ void ta_ask_for_row(const ta_observer *self, int32_t input, int32_t y, int8_t *r
     put_word(header + 1, r->answer->tag);
     put_word(header + 5, (uint32_t)input);
     put_word(header + 9, (uint32_t)y);
+    put_word(header + 13, (uint32_t)first);
     while (!received && !watch->abandoned) {
         ta_frame_begin(r->answer, 'Q');
         ta_frame_word(r->answer, (uint32_t)input);
         ta_frame_word(r->answer, (uint32_t)y);
-        ta_frame_word(r->answer, (uint32_t)row_bytes);
+        ta_frame_word(r->answer, (uint32_t)first);
+        ta_frame_word(r->answer, (uint32_t)bytes);
         ta_frame_end(r->answer);
-        received = receive_row(header, row, row_bytes, &watch->abandoned);
+        received = receive_row(header, row, bytes, &watch->abandoned);
     }
     const uint32_t waited = ta_port_counter() - counter;
     watch->counter += waited;

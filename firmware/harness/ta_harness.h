@@ -10,9 +10,9 @@
 
 #include "ta_model.h"
 
-/* Writes the row_bytes bytes of row y of an input to row; see ta_observer. */
-typedef void ta_row_source(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
-                           int32_t row_bytes);
+/* Writes bytes [first, first + bytes) of row y of an input to row; see ta_observer. */
+typedef void ta_row_source(const ta_observer *self, int32_t input, int32_t y, int32_t first,
+                           int8_t *row, int32_t bytes);
 
 /* Asks the host for the row, again until it comes whole. */
 ta_row_source ta_ask_for_row;

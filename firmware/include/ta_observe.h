@@ -60,10 +60,12 @@ struct ta_observer {
     void (*rows_done)(const ta_observer *self, int32_t layer, int32_t output,
                       const ta_sink *rows, int32_t row_bytes, int32_t y_start,
                       int32_t y_stop);
-    /* Writes the row_bytes bytes of row y of input `input` to row. Only models fed by rows
-     * ask, and they cannot do without; for each input y is 0, 1, 2 and so on. */
-    void (*read_row)(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
-                     int32_t row_bytes);
+    /* Writes bytes [first, first + bytes) of row y of input `input` to row. Only models fed by
+     * rows ask, and they cannot do without. For each input y is 0, 1, 2 and so on. A model
+     * whose plan has strips asks for a part of each row, and for all rows once for each strip:
+     * y begins at 0 again with another first. */
+    void (*read_row)(const ta_observer *self, int32_t input, int32_t y, int32_t first,
+                     int8_t *row, int32_t bytes);
 };
 
 /* What a layer completes. */
@@ -94,13 +96,14 @@ __attribute__((noinline, unused)) static void ta_rows_done(const ta_observer *ob
         TA_RESUME();                                                             \
     } while (0)
 
-/* Has rows [y_start, y_stop) of an input written to `rows`, outside all counts. */
+/* Has bytes [first, first + bytes) of rows [y_start, y_stop) of an input written to `rows`,
+ * outside all counts. */
 static inline void ta_read_rows(const ta_observer *observer, int32_t input, const ta_sink *rows,
-                                int32_t row_bytes, int32_t y_start, int32_t y_stop)
+                                int32_t first, int32_t bytes, int32_t y_start, int32_t y_stop)
 {
     TA_PAUSE();
     for (int32_t y = y_start; y < y_stop; ++y) {
-        observer->read_row(observer, input, y, ta_sink_row(rows, y), row_bytes);
+        observer->read_row(observer, input, y, first, ta_sink_row(rows, y), bytes);
     }
     TA_RESUME();
 }

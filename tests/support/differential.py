@@ -27,6 +27,7 @@ from tinyaiot.graph import Graph, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
+from tinyaiot.planner.patches import planned_graph
 
 AnyArray = npt.NDArray[Any]
 
@@ -69,19 +70,22 @@ def check_c(
 ) -> None:
     """Asserts that the C of ``plan`` makes TFLM's tensors, layer by layer and at the end."""
     seen = {}
-    for layer, output, y_start, y_stop, rows in run_c(graph, plan, inputs):
-        if layer < 0:
-            tensor = graph.outputs[output]
+    planned = planned_graph(graph, plan)
+    for k, output, y_start, y_stop, rows in run_c(graph, plan, inputs):
+        if k < 0:
             _assert_equal(_bytes(reference.outputs[output]), rows, f"C output {output}")
             continue
-        node = graph.nodes[layer]
+        node, part = planned.graph.nodes[k], planned.parts[k]
         tensor = node.outputs[output]
-        expected = _rows(reference.tensors[tensor.index], tensor)[y_start:y_stop].reshape(-1)
+        whole = graph.nodes[part.layer].outputs[output]
+        expected = part_rows(reference.tensors[whole.index], whole, tensor, part.column)
         _assert_equal(
-            expected, rows, f"C {node.op} {layer} output {output} rows {y_start}:{y_stop}"
+            expected[y_start:y_stop].reshape(-1),
+            rows,
+            f"C {node.op} {k} output {output} rows {y_start}:{y_stop}",
         )
         seen[tensor.index] = seen.get(tensor.index, 0) + y_stop - y_start
-    for node in graph.nodes:
+    for node in planned.graph.nodes:
         if not operator_of(node).is_alias(node):
             for tensor in node.outputs:
                 assert seen.get(tensor.index) == tensor.height, f"{node.op} {node.index}: rows"
@@ -90,12 +94,15 @@ def check_c(
 def run_c(
     graph: Graph, plan: Plan, inputs: Sequence[AnyArray]
 ) -> Iterator[tuple[int, int, int, int, AnyArray]]:
-    """Compiles and runs the model; yields (layer, output, y_start, y_stop, bytes)."""
+    """Compiles and runs the model; yields (node, output, y_start, y_stop, bytes).
+
+    Nodes are those of the plan; node −1 stands for the model's outputs.
+    """
     sources = model_sources(graph, plan, HOST, "m")
     with tempfile.TemporaryDirectory() as folder:
         executable = _compile(sources, Path(folder))
         run = subprocess.run(
-            [executable],
+            [executable, *(str(tensor.row_bytes) for tensor in graph.inputs)],
             input=b"".join(_bytes(np.asarray(x)).tobytes() for x in inputs),
             capture_output=True,
             check=False,
@@ -160,9 +167,15 @@ def _bytes(values: AnyArray) -> AnyArray:
     return np.ascontiguousarray(values).view(np.uint8).reshape(-1)
 
 
-def _rows(values: AnyArray, tensor: Tensor) -> AnyArray:
-    """The tensor's bytes as [height, row bytes]."""
-    return _bytes(values).reshape(tensor.height, tensor.row_bytes)
+def part_rows(values: AnyArray, whole: Tensor, part: Tensor, column: int) -> AnyArray:
+    """Bytes of the columns of ``whole`` that ``part`` is, from ``column`` on: [height, row bytes].
+
+    Args:
+        values: of the whole.
+    """
+    first = column * whole.row_bytes // whole.width
+    rows = _bytes(values).reshape(whole.height, whole.row_bytes)
+    return rows[:, first : first + part.row_bytes]
 
 
 def _assert_equal(expected: AnyArray, actual: AnyArray, where: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.support.differential import part_rows
 from tinyaiot import oracle, pipeline
 from tinyaiot.boards import Board
 from tinyaiot.build import build
@@ -26,6 +27,7 @@ from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
 from tinyaiot.planner import plan_model
+from tinyaiot.planner.patches import planned_graph
 
 AnyArray = npt.NDArray[Any]
 
@@ -77,26 +79,29 @@ def _check_image(batch: Sequence[tuple[Case, Plan]], board: Board, project: Path
     generate_project(models, board).write(project)
     image = build(project, board)
     with EmulatedBoard(board, image) as running, Device(running.link) as device:
-        for k, (case, _) in enumerate(batch):
+        for k, (case, plan) in enumerate(batch):
             assert device.select(k).model == case.model.name
-            _check_case(device, case)
+            check_case(device, case, plan)
 
 
-def _check_case(device: Device, case: Case) -> None:
+def check_case(device: Device, case: Case, plan: Plan) -> None:
+    """Asserts that the selected model, made from ``plan``, makes TFLM's tensors."""
     graph = case.model.graph
+    planned = planned_graph(graph, plan)
     reference = oracle.run(case.model.data, graph, case.inputs)
     device.load(case.inputs)
     seen: dict[int, int] = {}
     for part in device.validate():
-        node = graph.nodes[part.layer]
+        node, place = planned.graph.nodes[part.layer], planned.parts[part.layer]
         tensor = node.outputs[part.output]
-        rows = _bytes(reference.tensors[tensor.index]).reshape(tensor.height, tensor.row_bytes)
+        whole = graph.nodes[place.layer].outputs[part.output]
+        rows = part_rows(reference.tensors[whole.index], whole, tensor, place.column)
         where = f"{device.name} {graph.name} layer {node.index} {node.op} output {part.output}"
-        assert part.crc == zlib.crc32(rows[part.y_start : part.y_stop]), (
+        assert part.crc == zlib.crc32(rows[part.y_start : part.y_stop].tobytes()), (
             f"{where} rows {part.y_start}:{part.y_stop}"
         )
         seen[tensor.index] = seen.get(tensor.index, 0) + part.y_stop - part.y_start
-    assert seen == computed_rows(graph)
+    assert seen == computed_rows(planned.graph)
     for expected, actual in zip(reference.outputs, device.outputs(), strict=True):
         assert _bytes(expected).tobytes() == actual.tobytes()
 

@@ -90,9 +90,7 @@ class Drawing:
         shape = (1, *(self._draw(size) for _ in range(rank - 2)), channels)
         dtype = self.pick("int8", "int8", "int8", "int8", "uint8", "float32")
         if dtype == "int8" or "QUANTIZE" not in operators():
-            x = self._new(shape, self.scale(), self._draw(drawn.zero_points), self.builder.input)
-            self.inputs.append(drawn.int8_values(self.rng, shape))
-            return x
+            return self.new_input(shape)
         scale = self.scale()
         y = self._new(shape, scale, self._draw(drawn.zero_points), self.builder.tensor)
         if dtype == "uint8":
@@ -106,6 +104,12 @@ class Drawing:
         self.builder.op("QUANTIZE", [x_index], [y.index])
         self.steps.append(f"QUANTIZE {dtype} {shape}")
         return y
+
+    def new_input(self, shape: tuple[int, ...]) -> Activation:
+        """A new input of int8."""
+        x = self._new(shape, self.scale(), self._draw(drawn.zero_points), self.builder.input)
+        self.inputs.append(drawn.int8_values(self.rng, shape))
+        return x
 
     def choose(self, fits: Callable[[Activation], bool] = lambda a: True) -> Activation | None:
         """An activation that fits, more often a late one; None where there is none."""
@@ -537,3 +541,19 @@ def models(draw: st.DrawFn, max_operators: int = 6) -> DrawnModel:
         # No operator suited: there would be nothing to compute.
         _same_shape(d, "RELU", d.activations[0])
     return d.finish()
+
+
+_BY_COLUMNS = ("CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D", "PAD", "RELU")
+
+
+@st.composite
+def images(draw: st.DrawFn, max_operators: int = 6) -> DrawnModel:
+    """An image through operators that can make columns of their outputs, in a chain mostly."""
+    d = Drawing(draw)
+    shape = (1, d.between(3, 12), d.between(4, 16), d.pick(1, 2, 3, 4, 8))
+    d.new_input(shape)
+    for _ in range(d.between(2, max_operators)):
+        op = d.pick(*_FREQUENT, *_BY_COLUMNS, "CONCATENATION", "TANH")
+        DRAWERS[op](d, op, d.activations[-1])
+    d.outputs.append(d.activations[-1].index)
+    return DrawnModel(d.builder.build(d.outputs), d.inputs, "\n".join(d.steps))

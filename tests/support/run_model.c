@@ -21,27 +21,32 @@ static void put(const void *data, size_t bytes)
 }
 
 static int8_t *whole_inputs[16];
+static int32_t row_bytes[16];
 
-static void read_row(const ta_observer *self, int32_t input, int32_t y, int8_t *row,
-                     int32_t row_bytes)
+static void read_row(const ta_observer *self, int32_t input, int32_t y, int32_t first,
+                     int8_t *row, int32_t bytes)
 {
     (void)self;
-    memcpy(row, whole_inputs[input] + y * row_bytes, (size_t)row_bytes);
+    memcpy(row, whole_inputs[input] + y * row_bytes[input] + first, (size_t)bytes);
 }
 
 static void rows_done(const ta_observer *self, int32_t layer, int32_t output, const ta_sink *rows,
-                      int32_t row_bytes, int32_t y_start, int32_t y_stop)
+                      int32_t bytes, int32_t y_start, int32_t y_stop)
 {
     (void)self;
-    const int32_t header[5] = { layer, output, y_start, y_stop, row_bytes };
+    const int32_t header[5] = { layer, output, y_start, y_stop, bytes };
     put(header, sizeof header);
     for (int32_t y = y_start; y < y_stop; ++y) {
-        put(ta_sink_row(rows, y), (size_t)row_bytes);
+        put(ta_sink_row(rows, y), (size_t)bytes);
     }
 }
 
-int main(void)
+/* The bytes of a row of each input, in order, are the arguments. */
+int main(int count, char **arguments)
 {
+    for (int k = 1; k < count; ++k) {
+        row_bytes[k - 1] = (int32_t)strtol(arguments[k], NULL, 10);
+    }
     const ta_observer observer = { .rows_done = rows_done, .read_row = read_row };
     for (int32_t k = 0; k < m_model.input_count; ++k) {
         const ta_port_tensor *input = &m_model.inputs[k];

@@ -61,13 +61,16 @@ static void eater_run(const ta_observer *observer)
 
 static void fed_run(const ta_observer *observer)
 {
-    const ta_sink row = {in, ROW_BYTES, 1, ROWS};
+    const ta_sink left = {in, ROW_BYTES, 1, ROWS};
+    const ta_sink right = {in + 1, ROW_BYTES, 1, ROWS};
     const ta_sink second = {in + ROW_BYTES, 2, 1, 1};
     const ta_sink out_rows = {out, ROW_BYTES, ROWS, ROWS};
     const ta_completion out_done = {&out_rows, ROW_BYTES, 0, 0};
-    ta_read_rows(observer, 1, &second, 2, 0, 1);
+    ta_read_rows(observer, 1, &second, 0, 2, 0, 1);
     for (int32_t y = 0; y < ROWS; ++y) {
-        ta_read_rows(observer, 0, &row, ROW_BYTES, y, y + 1);
+        /* Each row in two parts, as strips ask for them. */
+        ta_read_rows(observer, 0, &left, 0, 1, y, y + 1);
+        ta_read_rows(observer, 0, &right, 1, ROW_BYTES - 1, y, y + 1);
         TA_LAYER(0);
         for (int32_t k = 0; k < ROW_BYTES; ++k) {
             out[y * ROW_BYTES + k] = (int8_t)(uint8_t)(in[k] + in[ROW_BYTES]);

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyaiot.codegen.arrays import share_arrays
 from tinyaiot.codegen.program import RowProgram, WholeLayer, split_steps
 from tinyaiot.codegen.templates import render
 from tinyaiot.cores import Core
@@ -22,7 +23,8 @@ from tinyaiot.csource import Array, Call, Lowered, Ref, Role, Value, c_type, for
 from tinyaiot.graph import DType, Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.paths import data_dir
-from tinyaiot.plan import Plan, Slot
+from tinyaiot.plan import Plan
+from tinyaiot.planner.patches import planned_graph
 
 _ARENA_ALIGNMENT = 8
 _VALUES_A_LINE = {1: 24, 2: 16, 4: 10}
@@ -119,7 +121,10 @@ class _ModelWriter:
     """Collects what the nodes need while they are lowered, then prints it."""
 
     def __init__(self, graph: Graph, plan: Plan, core: Core, name: str) -> None:
-        self.graph = graph
+        self.model = graph
+        planned = planned_graph(graph, plan)
+        self.graph = planned.graph
+        self._input_parts = planned.inputs
         self.plan = plan
         self.core = core
         self.name = name
@@ -152,8 +157,8 @@ class _ModelWriter:
     def write(self) -> ModelSources:
         lowered = {node.index: self._lower(node) for node in self.graph.nodes}
         arrays = [*self._constants.values(), *self._filled_rows()]
-        for part in lowered.values():
-            arrays += part.arrays
+        lowered, further = share_arrays(lowered)
+        arrays += further
         context = self._template_context(lowered, arrays)
         kernels = _kernel_files(lowered.values())
         image_id = _image_id({**self._model_files({**context, "image_id": ""}), **kernels})
@@ -208,10 +213,10 @@ class _ModelWriter:
             "arena_alignment": _ARENA_ALIGNMENT,
             "inputs": [
                 self._end(k, tensor, is_fed=self.plan.is_fed)
-                for k, tensor in enumerate(self.graph.inputs)
+                for k, tensor in enumerate(self.model.inputs)
             ],
             "outputs": [
-                self._end(k, tensor, is_fed=False) for k, tensor in enumerate(self.graph.outputs)
+                self._end(k, tensor, is_fed=False) for k, tensor in enumerate(self.model.outputs)
             ],
             "headers": _headers(lowered.values()),
             "structs": [
@@ -283,12 +288,15 @@ class _ModelWriter:
         arriving = {step.node for step in self.plan.steps}
         return [
             {
-                "index": k,
+                "index": part.input,
                 "number": _number(k),
                 "rows": format_value(self.planned_rows(tensor)),
+                "first_byte": part.column * tensor.row_bytes // tensor.width,
                 "row_bytes": tensor.row_bytes,
             }
-            for k, tensor in enumerate(self.graph.inputs)
+            for k, (tensor, part) in enumerate(
+                zip(self.graph.inputs, self._input_parts, strict=True)
+            )
             if -1 - k in arriving
         ]
 
@@ -305,7 +313,6 @@ class _ModelWriter:
     def _end(self, k: int, tensor: Tensor, *, is_fed: bool) -> dict[str, Any]:
         """An input or output of the model, as the templates print it."""
         quantized = tensor.quantization is not None
-        slot = self.plan.slots[tensor.index]
         return {
             "index": k,
             "tensor": tensor.name.replace("*/", "* /"),
@@ -317,7 +324,7 @@ class _ModelWriter:
             "is_fed": is_fed,
             "rows": tensor.height,
             "row_bytes": tensor.row_bytes,
-            "address": "" if is_fed else format_value(self._end_address(tensor, slot)),
+            "address": "" if is_fed else format_value(self._end_address(tensor)),
             "scale": format_value(tensor.scale if quantized else 0.0),
             "zero_point": tensor.zero_point if quantized else 0,
             "is_quantized": quantized and tensor.dtype in (DType.INT8, DType.UINT8),
@@ -325,7 +332,8 @@ class _ModelWriter:
             "highest": 255 if tensor.dtype is DType.UINT8 else 127,
         }
 
-    def _end_address(self, tensor: Tensor, slot: Slot) -> Ref:
+    def _end_address(self, tensor: Tensor) -> Ref:
+        slot = self.plan.slots[tensor.index]
         if slot.ring_rows != tensor.height or slot.pitch_bytes != tensor.row_bytes:
             raise ValueError(f"{tensor.name!r} is an input or output and must lie whole")
         return self.address(slot.memory, slot.offset_bytes)

@@ -9,6 +9,7 @@ The firmware's half is ``firmware/harness/ta_extension.c``.
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 import time
 import zlib
@@ -25,7 +26,7 @@ from tinyaiot.errors import DeviceError, UsageError
 from tinyaiot.graph import DType
 from tinyaiot.operators.base import AnyArray
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 _READY = "m-ready"
 _LAP = "m-lap-us-"
@@ -40,8 +41,8 @@ _IDENTITY = struct.Struct("<8I")
 _TENSOR = struct.Struct("<IIfi")
 _ROWS = struct.Struct("<5I")
 _STACK = struct.Struct("<III")
-_ROW_REQUEST = struct.Struct("<3I")
-_ROW_HEADER = struct.Struct("<c3I")
+_ROW_REQUEST = struct.Struct("<4I")
+_ROW_HEADER = struct.Struct("<c4I")
 _PAIR = struct.Struct("<II")
 
 T = TypeVar("T")
@@ -201,6 +202,7 @@ class Device:
             next(self._tags)
         self._identity: Identity | None = None
         self._inputs: tuple[bytes, ...] | None = None
+        self._row_bytes: tuple[int, ...] = ()
         self._input_is_loaded = False
         self._run_tag: int | None = None
 
@@ -268,6 +270,7 @@ class Device:
                 "give one array for each input, of the model's dtype and shape",
             )
         self._inputs = tuple(np.ascontiguousarray(values).tobytes() for values in inputs)
+        self._row_bytes = tuple(_row_bytes(values) for values in inputs)
         self._load_all()
 
     def run(self) -> RunResult:
@@ -386,12 +389,13 @@ class Device:
         return b"" if self.identity.fed_by_rows else b"".join(self._inputs or ())
 
     def _send_row(self, request: Frame) -> None:
-        k, y, nbytes = _unpack(_ROW_REQUEST, request)
+        k, y, first, nbytes = _unpack(_ROW_REQUEST, request)
         inputs = self._inputs or ()
-        row = inputs[k][y * nbytes : (y + 1) * nbytes] if k < len(inputs) else b""
-        if len(row) != nbytes:
+        start = y * self._row_bytes[k] + first if k < len(inputs) else 0
+        part = inputs[k][start : start + nbytes] if k < len(inputs) else b""
+        if len(part) != nbytes:
             raise _DisturbedError(f"the board asked for row {y} of input {k}")
-        self._link.write(frames.escaped(_ROW_HEADER.pack(b"r", request.tag, k, y) + row))
+        self._link.write(frames.escaped(_ROW_HEADER.pack(b"r", request.tag, k, y, first) + part))
 
     def _load_all(self) -> None:
         inputs = self._resident_bytes()
@@ -571,6 +575,12 @@ def _unpack(layout: struct.Struct, frame: Frame) -> tuple[Any, ...]:
     if len(frame.body) != layout.size:
         raise _DisturbedError(f"a frame of kind {frame.kind} has {len(frame.body)} bytes")
     return layout.unpack(frame.body)
+
+
+def _row_bytes(values: AnyArray) -> int:
+    """Bytes of a row of a tensor: its last two axes, or the last where it has no more."""
+    axes = values.shape[-2:] if values.ndim > 2 else values.shape[-1:]
+    return math.prod(axes) * values.itemsize
 
 
 def _text(body: bytes) -> str:

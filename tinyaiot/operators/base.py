@@ -8,8 +8,8 @@ table of kernels. Its namesake folder in ``firmware/operators`` holds that C.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy.typing as npt
@@ -35,6 +35,33 @@ class Rows:
 
     start: int
     stop: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Pixels [start, stop) of each row of a tensor."""
+
+    start: int
+    stop: int
+
+    @property
+    def count(self) -> int:
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, eq=False)
+class Narrowed:
+    """A node that makes only some columns of its output.
+
+    Attributes:
+        reads: by number of an operand that is computed, the columns of it that it reads.
+        attributes: the node's, as they are for the operands narrowed to these columns.
+        constants: by number, the operands whose values are others.
+    """
+
+    reads: Mapping[int, Columns]
+    attributes: Any
+    constants: Mapping[int, AnyArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +152,10 @@ class Operator(ABC, Generic[Attributes]):
         height = node.input(k).height
         return rows if height == node.output.height else Rows(0, height)
 
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        """What makes ``columns`` of output 0 alone; None where the operator cannot do that."""
+        return None
+
     @abstractmethod
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         """The operator's meaning: outputs from inputs (constants included), shaped as typed."""
@@ -171,6 +202,25 @@ class Operator(ABC, Generic[Attributes]):
 
     def _applying(self, node: Node, core: Core) -> list[Kernel]:
         return [kernel for kernel in self.kernels if kernel.applies(node, core)]
+
+
+def narrowed_by_element(node: Node, columns: Columns) -> Narrowed | None:
+    """Of a node whose every element needs the operands' elements at its place only.
+
+    None where an operand is broadcast along rows that it has more than one pixel of.
+    """
+    reads = {}
+    for k, operand in enumerate(node.inputs):
+        if operand is None or (operand.is_constant and _pixels_of_row(operand) == 1):
+            continue
+        if operand.is_constant or operand.shape != node.output.shape:
+            return None
+        reads[k] = columns
+    return Narrowed(reads, node.attributes)
+
+
+def _pixels_of_row(tensor: Tensor) -> int:
+    return tensor.shape[-2] if len(tensor.shape) > 1 else 1
 
 
 def int8_in_and_out(node: Node) -> bool:

@@ -16,7 +16,16 @@ from tinyaiot.csource import Call, Lowered, Ref, Value
 from tinyaiot.fixed_point import IntArray, Multiplier, requantize
 from tinyaiot.graph import DType, Node, Tensor
 from tinyaiot.operators.affine import Affine, affine_form
-from tinyaiot.operators.base import AnyArray, Kernel, LowerContext, Operator, Rows
+from tinyaiot.operators.base import (
+    AnyArray,
+    Columns,
+    Kernel,
+    LowerContext,
+    Narrowed,
+    Operator,
+    Rows,
+    narrowed_by_element,
+)
 from tinyaiot.operators.broadcast import Broadcast, shapes_broadcast
 from tinyaiot.operators.common import Activation, activation_clamps, clamp_range
 
@@ -90,6 +99,9 @@ class Binary(Operator[BinaryAttributes]):
 
     def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
         return Broadcast.of(node.input(k), node.output).rows(rows)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        return narrowed_by_element(node, columns)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         a, b = (np.asarray(x, dtype=np.int64) for x in inputs)

@@ -11,7 +11,7 @@ from tflite.ConcatenationOptions import ConcatenationOptions
 
 from tinyaiot.csource import Lowered
 from tinyaiot.graph import DType, Node, Tensor
-from tinyaiot.operators.base import AnyArray, LowerContext, Operator, Rows
+from tinyaiot.operators.base import AnyArray, Columns, LowerContext, Narrowed, Operator, Rows
 from tinyaiot.operators.common import Activation
 from tinyaiot.operators.strided_copy import StridedCopy, elements_can_be_moved, lower_copies
 
@@ -84,6 +84,12 @@ class Concatenation(Operator[ConcatenationAttributes]):
 
     def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
         return list(_copies(node))[k].rows(rows)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        last = len(node.output.shape) - 1
+        if _axis(node) != last or any(tensor.is_constant for tensor in _inputs(node)):
+            return None
+        return Narrowed(dict.fromkeys(range(len(node.inputs)), columns), node.attributes)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         return [np.concatenate([np.asarray(x) for x in inputs], axis=_axis(node))]

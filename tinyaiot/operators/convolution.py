@@ -14,7 +14,9 @@ from tinyaiot.csource import Call, Lowered, Ref, Value
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators import linear
 from tinyaiot.operators.base import (
+    Columns,
     LowerContext,
+    Narrowed,
     Operator,
     Rows,
     Rule,
@@ -22,7 +24,7 @@ from tinyaiot.operators.base import (
     int8_in_and_out,
 )
 from tinyaiot.operators.common import Activation, activation_clamps
-from tinyaiot.operators.windows import Padding, Window, windows
+from tinyaiot.operators.windows import Padding, Window, narrowed_window, windows
 
 _INT16_MAX = 32767
 _UINT8_MAX = 255
@@ -30,7 +32,11 @@ _UINT8_MAX = 255
 
 @dataclass(frozen=True)
 class ConvolutionAttributes:
-    """Strides, dilations and padding of the window, and the fused activation."""
+    """Strides, dilations and padding of the window, and the fused activation.
+
+    Attributes:
+        pad_columns: padding on the left and on the right, where ``padding`` does not say it.
+    """
 
     padding: Padding
     stride_h: int
@@ -38,6 +44,7 @@ class ConvolutionAttributes:
     dilation_h: int
     dilation_w: int
     activation: Activation
+    pad_columns: tuple[int, int] | None = None
 
 
 def tensors_have_four_axes(node: Node) -> bool:
@@ -102,6 +109,9 @@ class Convolution(Operator[ConvolutionAttributes]):
 
     def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
         return convolution_windows(node)[0].rows(rows)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        return narrowed_window(node, convolution_windows(node)[1], columns)
 
     def scratch_bytes(self, node: Node, core: Core) -> int:
         row_pointers = node.input(1).shape[1] * core.pointer_bytes

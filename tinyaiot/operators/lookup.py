@@ -14,7 +14,15 @@ import numpy.typing as npt
 from tinyaiot.csource import Array, Call, Lowered, Ref, Role
 from tinyaiot.fixed_point import IntArray, Multiplier, requantize
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators.base import AnyArray, Kernel, LowerContext, Operator
+from tinyaiot.operators.base import (
+    AnyArray,
+    Columns,
+    Kernel,
+    LowerContext,
+    Narrowed,
+    Operator,
+    narrowed_by_element,
+)
 
 Attributes = TypeVar("Attributes")
 
@@ -55,6 +63,9 @@ class Lookup(Operator[Attributes]):
 
     def in_place(self, node: Node) -> tuple[int, ...]:
         return (0,)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        return narrowed_by_element(node, columns)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         return [look_up(self._table(node), inputs[0], node.output)]

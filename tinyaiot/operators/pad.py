@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyaiot.csource import Lowered
 from tinyaiot.graph import DType, Node, Tensor
-from tinyaiot.operators.base import AnyArray, LowerContext, Operator, Rows
+from tinyaiot.operators.base import AnyArray, Columns, LowerContext, Narrowed, Operator, Rows
 from tinyaiot.operators.strided_copy import (
     StridedCopy,
     elements_can_be_moved,
@@ -69,6 +69,19 @@ class Pad(Operator[None]):
 
     def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
         return _copy(node).rows(rows)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        around = _paddings(node)
+        before, _ = around[-2]
+        width = node.input(0).shape[-2]
+        start, stop = columns.start - before, columns.stop - before
+        read = Columns(max(start, 0), min(stop, width))
+        around[-2] = (read.start - start, stop - read.stop)
+        if read.count <= 0:
+            return None
+        shape = node.input(1).shape
+        paddings = np.array(around, np.int32).reshape(shape)
+        return Narrowed({0: read}, node.attributes, {1: paddings})
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         x = inputs[0]

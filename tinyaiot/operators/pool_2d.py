@@ -15,8 +15,10 @@ from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators.base import (
     TUNED,
     AnyArray,
+    Columns,
     Kernel,
     LowerContext,
+    Narrowed,
     Operator,
     Rows,
     batch_is_one,
@@ -24,7 +26,7 @@ from tinyaiot.operators.base import (
 )
 from tinyaiot.operators.common import Activation, activation_clamps, clamp_range
 from tinyaiot.operators.sums import Sums, lower_sums, sums_bytes
-from tinyaiot.operators.windows import Padding, Window, taps, windows
+from tinyaiot.operators.windows import Padding, Window, narrowed_window, taps, windows
 
 _INT16_MAX = 32767
 _DSP_CHANNELS = 4
@@ -33,7 +35,11 @@ _DSP_MAX_PIXELS = 255
 
 @dataclass(frozen=True)
 class PoolAttributes:
-    """Filter, strides and padding of the window, and the fused activation."""
+    """Filter, strides and padding of the window, and the fused activation.
+
+    Attributes:
+        pad_columns: padding on the left and on the right, where ``padding`` does not say it.
+    """
 
     padding: Padding
     kernel_h: int
@@ -41,6 +47,7 @@ class PoolAttributes:
     stride_h: int
     stride_w: int
     activation: Activation
+    pad_columns: tuple[int, int] | None = None
 
 
 def tensors_have_four_axes(node: Node) -> bool:
@@ -99,6 +106,9 @@ class Pool2D(Operator[PoolAttributes]):
 
     def input_rows(self, node: Node, k: int, rows: Rows) -> Rows:
         return _windows(node)[0].rows(rows)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        return narrowed_window(node, _windows(node)[1], columns)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         x = inputs[0]

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import DType, Node, Tensor
 from tinyaiot.operators import lookup
-from tinyaiot.operators.base import AnyArray, Kernel, LowerContext, Operator
+from tinyaiot.operators.base import (
+    AnyArray,
+    Columns,
+    Kernel,
+    LowerContext,
+    Narrowed,
+    Operator,
+    narrowed_by_element,
+)
 
 _DTYPES = frozenset(
     {
@@ -73,6 +81,9 @@ class Quantize(Operator[None]):
 
     def in_place(self, node: Node) -> tuple[int, ...]:
         return () if _reads_reals(node) else (0,)
+
+    def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
+        return narrowed_by_element(node, columns)
 
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         if not _reads_reals(node):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyaiot.graph import Node
-from tinyaiot.operators.base import AnyArray, Rows
+from tinyaiot.operators.base import AnyArray, Columns, Narrowed, Rows
 
 
 class Padding(enum.Enum):
@@ -71,6 +71,17 @@ class Window:
         ]
         return Rows(min(read), max(read) + 1) if read else Rows(0, 0)
 
+    def columns(self, out: Columns) -> tuple[Columns, tuple[int, int]] | None:
+        """Input columns that the output columns ``out`` read, and the padding around these.
+
+        None where they read padding only.
+        """
+        start = out.start * self.stride - self.pad_before
+        stop = (out.stop - 1) * self.stride - self.pad_before + self.reach
+        read = Columns(max(start, 0), min(stop, self.size))
+        around = (read.start - start, stop - read.stop)
+        return (read, around) if read.count > 0 else None
+
     def tap(self, k: int) -> slice:
         """What tap ``k`` reads of the padded input, one element for each output."""
         start = k * self.dilation
@@ -80,15 +91,26 @@ class Window:
 def windows(node: Node, kernel_h: int, kernel_w: int) -> tuple[Window, Window]:
     """The vertical and the horizontal window of a node.
 
-    Its attributes have ``padding``, ``stride_h``, ``stride_w`` and, where the operator has
-    them, ``dilation_h`` and ``dilation_w``.
+    Its attributes have ``padding``, ``stride_h``, ``stride_w``, ``pad_columns`` and, where the
+    operator has them, ``dilation_h`` and ``dilation_w``.
     """
     a, source = node.attributes, node.input(0)
     dilation_h, dilation_w = getattr(a, "dilation_h", 1), getattr(a, "dilation_w", 1)
-    return (
-        Window.of(a.padding, source.height, kernel_h, a.stride_h, dilation_h),
-        Window.of(a.padding, source.width, kernel_w, a.stride_w, dilation_w),
-    )
+    horizontal = Window.of(a.padding, source.width, kernel_w, a.stride_w, dilation_w)
+    if a.pad_columns is not None:
+        before, after = a.pad_columns
+        out_size = (source.width + before + after - horizontal.reach) // a.stride_w + 1
+        horizontal = replace(horizontal, out_size=out_size, pad_before=before)
+    return Window.of(a.padding, source.height, kernel_h, a.stride_h, dilation_h), horizontal
+
+
+def narrowed_window(node: Node, horizontal: Window, columns: Columns) -> Narrowed | None:
+    """A node of one such window that makes ``columns`` only."""
+    found = horizontal.columns(columns)
+    if found is None:
+        return None
+    read, around = found
+    return Narrowed({0: read}, replace(node.attributes, pad_columns=around))
 
 
 def taps(

@@ -75,7 +75,7 @@ class MemoryMaps:
         arena = plan.total_arena_bytes
         words = (
             f"The arena has {arena:,} bytes. Most are in use in "
-            f"{node_label(self.graph, worst.node)}: {worst.live_bytes:,} bytes. The lower "
+            f"{node_label(self.graph, self.plan, worst.node)}: {worst.live_bytes:,} bytes. The lower "
             f"bound for plans of this kind ({plan.strategy}) is {bound:,} bytes"
         )
         if arena == bound:
@@ -151,7 +151,7 @@ class MemoryMaps:
 
     def _period(self, region: Region) -> Period:
         hover = (
-            f"{layers_label(self.graph, region.nodes)}: steps {region.start} to {region.stop - 1}, "
+            f"{layers_label(self.graph, self.plan, region.nodes)}: steps {region.start} to {region.stop - 1}, "
             f"at most {region.live_bytes:,} bytes in use"
         )
         return Period(region.numbers, hover, region.start, region.stop)
@@ -163,7 +163,7 @@ class MemoryMaps:
             ("layers", "how", "#steps", "#most in use, bytes"),
             tuple(
                 (
-                    layers_label(self.graph, region.nodes),
+                    layers_label(self.graph, self.plan, region.nodes),
                     _how(region),
                     f"{region.stop - region.start:,}",
                     f"{region.live_bytes:,}",
@@ -190,7 +190,7 @@ class MemoryMaps:
         return Table(
             ("buffer", "what", "#address", "#bytes"),
             tuple(rows),
-            f"What binds: in use in step {time}, {node_label(self.graph, step.node)}, "
+            f"What binds: in use in step {time}, {node_label(self.graph, self.plan, step.node)}, "
             f"{step.live_bytes:,} bytes",
         )
 

@@ -20,6 +20,7 @@ from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
 from tinyaiot.planner.plain import plain
 from tinyaiot.planner.streaming import rows
+from tinyaiot.planner.strips import UNLIMITED, cheapest_in_strips, strip_plans
 
 # (graph, core, memories, keep_input) -> the best plan found, or None where none fits.
 Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
@@ -36,8 +37,6 @@ FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
 LAST_STRATEGIES = tuple(
     functools.partial(rows, slowest_tier=tier) for tier in (PORTABLE, REFERENCE)
 )
-
-_UNLIMITED_BYTES = 1 << 40
 
 
 class Objective(enum.Enum):
@@ -75,8 +74,9 @@ def plan_model(
     Args:
         memories: in order of preference; a later one is used where the earlier do not do.
         objective: SPEED takes the first strategy whose plan fits, the cheapest in instructions
-            first; RAM the plan with the smallest arena. Slow kernels, which need less scratch,
-            are taken only where nothing else fits.
+            first; RAM the plan with the smallest arena. Where none fits, some layers are run in
+            strips, with as few MACs done twice as that takes; and where that does not fit
+            either, slow kernels are taken, which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
@@ -100,13 +100,17 @@ def plan_model(
     else:
         plan = next(fitting, None)
     if plan is None and strategy is None:
+        plan = cheapest_in_strips(graph, core, memories, keep_input, feed)
+    if plan is None and strategy is None:
         slow = (make(graph, core, memories, keep_input, feed) for make in LAST_STRATEGIES)
         plan = next((found for found in slow if found is not None), None)
     if plan is None:
-        unlimited = (Memory("unlimited", _UNLIMITED_BYTES),)
-        wanted = [make(graph, core, unlimited, keep_input) for make in strategies]
+        wanted = [make(graph, core, (UNLIMITED,), keep_input) for make in strategies]
         if strategy is None:
-            wanted += [make(graph, core, unlimited, keep_input, feed) for make in LAST_STRATEGIES]
+            wanted += strip_plans(graph, core, keep_input, feed)
+            wanted += [
+                make(graph, core, (UNLIMITED,), keep_input, feed) for make in LAST_STRATEGIES
+            ]
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories, is_budget)
     check(graph, plan, core, memories)

@@ -3,11 +3,13 @@
 Every byte of every memory carries a tag that says which byte of which tensor it holds. A step
 looks for the tags of the input rows that it reads and writes the tags of the rows that it makes;
 its scratch leaves garbage. Aliases carry the tags of the tensor whose memory they are, so they
-need no rule of their own. Quadratic where that keeps it obvious.
+need no rule of their own; so do columns of a tensor, with those of their place in its rows.
+Quadratic where that keeps it obvious.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Rows
 from tinyaiot.plan import Memory, Plan, Scratch, Step
+from tinyaiot.planner.patches import planned_graph
 
 _SCRATCH_ALIGNMENT = 8
 _TENSOR_ALIGNMENT = 4
@@ -56,8 +59,11 @@ def check(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memory]) -> N
     6. loses an output before the end, or an input that it claims to preserve;
     7. adds rows to sums that are not there any more, or out of order.
 
-    An input is there from the start unless steps deliver its rows.
+    An input is there from the start unless steps deliver its rows. Where layers run in strips,
+    all this holds of the strips, and these have to make every column of what leaves them.
     """
+    _check_patches(graph, plan)
+    graph = planned_graph(graph, plan).graph
     _check_layout(graph, plan, core, memories)
     player = _Player(graph, plan, core)
     for number, step in enumerate(plan.steps):
@@ -84,7 +90,45 @@ def _is_alias(node: Node) -> bool:
 
 
 def _activations(graph: Graph) -> list[Tensor]:
-    return [*graph.inputs, *(tensor for node in graph.nodes for tensor in node.outputs)]
+    found = {tensor.index: tensor for tensor in graph.inputs}
+    for node in graph.nodes:
+        for tensor in (*node.activations, *node.outputs):
+            view = graph.views.get(tensor.index)
+            found[tensor.index] = tensor
+            if view is not None:
+                found[view.of.index] = view.of
+    return list(found.values())
+
+
+def _check_patches(graph: Graph, plan: Plan) -> None:
+    """The strips of the last of their layers are its columns; what is done twice is told.
+
+    Columns of the layers before it that nobody reads need not be made.
+    """
+    if plan.patches is None:
+        _require(plan.extra_macs == 0, "without strips no MACs are done twice")
+        return
+    bounds = plan.patches.columns
+    _require(all(a < b for a, b in itertools.pairwise(bounds)), "a strip has no columns")
+    try:
+        planned = planned_graph(graph, plan)
+    except (ValueError, IndexError) as error:
+        raise InvalidPlanError(str(error)) from None
+    parts = zip(planned.graph.nodes, planned.parts, strict=True)
+    last = plan.patches.layers - 1
+    made = [
+        range(part.column, part.column + node.output.width)
+        for node, part in parts
+        if part.layer == last
+    ]
+    every = list(range(graph.nodes[last].output.width))
+    _require([*itertools.chain(*made)] == every, f"strips are not the columns of layer {last}")
+    extra = _macs(planned.graph) - _macs(graph)
+    _require(extra == plan.extra_macs, f"{extra} MACs are done twice, not {plan.extra_macs}")
+
+
+def _macs(graph: Graph) -> int:
+    return sum(operator_of(node).macs(node) for node in graph.nodes)
 
 
 def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memory]) -> None:
@@ -94,7 +138,7 @@ def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memor
         _require(name in capacities, f"there is no memory {name!r}")
         _require(size <= capacities[name], f"{size} bytes exceed the capacity of {name}")
     for tensor in _activations(graph):
-        _check_slot(plan, tensor)
+        _check_slot(graph, plan, tensor)
     for tensor in (*graph.outputs, *_resident_inputs(graph, plan)):
         if not tensor.is_constant:
             slot = plan.slots[tensor.index]
@@ -108,14 +152,15 @@ def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memor
             _check_scratch(plan, node, needed)
 
 
-def _check_slot(plan: Plan, tensor: Tensor) -> None:
+def _check_slot(graph: Graph, plan: Plan, tensor: Tensor) -> None:
     _require(tensor.index in plan.slots, f"{tensor.name!r} has no slot")
     slot = plan.slots[tensor.index]
     _require(slot.ring_rows >= 1, f"{tensor.name!r} has an empty ring")
     _require(slot.pitch_bytes >= tensor.row_bytes, f"rows of {tensor.name!r} overlap")
     size = slot.pitch_bytes * (slot.ring_rows - 1) + tensor.row_bytes
     _check_span(plan, _Span(slot.memory, slot.offset_bytes, slot.offset_bytes + size))
-    aligned = slot.offset_bytes % max(_TENSOR_ALIGNMENT, tensor.dtype.nbytes) == 0
+    least = 1 if tensor.index in graph.views else _TENSOR_ALIGNMENT
+    aligned = slot.offset_bytes % max(least, tensor.dtype.nbytes) == 0
     _require(aligned, f"{tensor.name!r} is misaligned at {slot.offset_bytes}")
     _require(slot.pitch_bytes % tensor.dtype.nbytes == 0, f"rows of {tensor.name!r} are misaligned")
 
@@ -180,7 +225,7 @@ class _Player:
         self._shadows = {
             name: np.full(size, _GARBAGE, np.int64) for name, size in plan.arena_bytes.items()
         }
-        self._first_tags = _first_tags(graph)
+        self._tags = _tags(graph)
         self._made = {t.index: np.zeros(t.height, np.bool_) for t in _activations(graph)}
         self._added = dict.fromkeys(plan.sums, 0)
         self._resident = _resident_inputs(graph, plan)
@@ -234,7 +279,7 @@ class _Player:
         _require(clear, f"sums of node {node.index} overlap what it reads or makes")
         self._read(operand)
         shadow = self._shadows[span.memory][span.start : span.stop]
-        tags = _sums_tag(node, self._first_tags) - np.arange(span.stop - span.start)
+        tags = _sums_tag(node, self._tags) - np.arange(span.stop - span.start)
         kept = rows.start == 0 or np.array_equal(shadow, tags)
         _require(bool(kept), f"sums of node {node.index} are not there")
         shadow[:] = tags
@@ -282,7 +327,8 @@ class _Player:
             found = self._shadows[span.memory][span.start : span.stop]
             wrong = np.flatnonzero(found != np.arange(tag, tag + len(found)))
             if len(wrong):
-                y, x = divmod(int(tag + wrong[0] - self._tag(read.tensor)), read.tensor.row_bytes)
+                first, pitch = self._tags[read.tensor.index]
+                y, x = divmod(int(tag + wrong[0] - first), pitch)
                 raise InvalidPlanError(f"byte {x} of row {y} of {read.tensor.name!r} is not there")
 
     def _write(self, written: _Rows) -> None:
@@ -306,45 +352,55 @@ class _Player:
         one_row = a.rows == b.rows and a.rows.stop - a.rows.start == 1
         return one_row and [s for s, _ in self._spans(a)] == [s for s, _ in self._spans(b)]
 
-    def _tag(self, tensor: Tensor) -> int:
-        return self._first_tags[tensor.index]
-
     def _spans(self, wanted: _Rows) -> list[tuple[_Span, int]]:
         """Where rows lie, each stretch with the tag of its first byte; neighbours are joined."""
         tensor, slot = wanted.tensor, self._plan.slots[wanted.tensor.index]
         size = tensor.row_bytes
+        first, tag_pitch = self._tags[tensor.index]
         spans: list[tuple[_Span, int]] = []
         for y in range(wanted.rows.start, wanted.rows.stop):
             start = slot.offset_bytes + y % slot.ring_rows * slot.pitch_bytes
-            if spans and spans[-1][0].stop == start:
+            if spans and spans[-1][0].stop == start and tag_pitch == size:
                 joined, tag = spans[-1]
                 spans[-1] = (_Span(slot.memory, joined.start, start + size), tag)
             else:
                 span = _Span(slot.memory, start, start + size)
-                spans.append((span, self._tag(tensor) + y * size))
+                spans.append((span, first + y * tag_pitch))
         return spans
 
 
-def _first_tags(graph: Graph) -> dict[int, int]:
-    """By tensor index, the tag of its first byte; an alias has that of what it is."""
-    tags: dict[int, int] = {}
+def _tags(graph: Graph) -> dict[int, tuple[int, int]]:
+    """By tensor index, the tag of its first byte and how many there are from row to row.
+
+    An alias has those of what it is, columns of a tensor those of their place in it.
+    """
+    tags: dict[int, tuple[int, int]] = {}
+    aliases = {node.output.index: node.input(0) for node in graph.nodes if _is_alias(node)}
     next_tag = 0
-    for tensor in graph.inputs:
-        tags[tensor.index] = next_tag
-        next_tag += tensor.nbytes
-    for node in graph.nodes:
-        for k, tensor in enumerate(node.outputs):
-            if k == 0 and _is_alias(node):
-                tags[tensor.index] = tags[node.input(0).index]
+
+    def tag_of(tensor: Tensor) -> tuple[int, int]:
+        nonlocal next_tag
+        if tensor.index not in tags:
+            view = graph.views.get(tensor.index)
+            if tensor.index in aliases:
+                tags[tensor.index] = (tag_of(aliases[tensor.index])[0], tensor.row_bytes)
+            elif view is not None:
+                first, pitch = tag_of(view.of)
+                pixel = tensor.channels * tensor.dtype.nbytes
+                tags[tensor.index] = (first + view.column * pixel, pitch)
             else:
-                tags[tensor.index] = next_tag
+                tags[tensor.index] = (next_tag, tensor.row_bytes)
                 next_tag += tensor.nbytes
+        return tags[tensor.index]
+
+    for tensor in _activations(graph):
+        tag_of(tensor)
     return tags
 
 
-def _sums_tag(node: Node, first_tags: Mapping[int, int]) -> int:
+def _sums_tag(node: Node, tags: Mapping[int, tuple[int, int]]) -> int:
     """The tag of the first byte of a node's sums; the others' descend from it."""
-    return _GARBAGE - 1 - _SUMS_TAGS * first_tags[node.output.index]
+    return _GARBAGE - 1 - _SUMS_TAGS * tags[node.output.index][0]
 
 
 def _operands(node: Node, rows: Rows) -> list[_Rows]:

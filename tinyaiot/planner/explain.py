@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tinyaiot.graph import Graph, Tensor
 from tinyaiot.plan import Plan, Step
 from tinyaiot.planner.liveness import alias_roots
+from tinyaiot.planner.patches import planned_graph
 
 
 class Role(enum.Enum):
@@ -69,8 +70,9 @@ class Moment:
 
 def live_buffers(graph: Graph, plan: Plan) -> tuple[tuple[LiveBuffer, ...], ...]:
     """For each step of ``plan``, what is in use, in the order of addresses."""
-    tensors = _tensor_buffers(graph, plan)
-    lives = _lives(graph, plan)
+    planned = planned_graph(graph, plan).graph
+    tensors = _tensor_buffers(planned, plan)
+    lives = _lives(planned, plan)
     live_at: list[list[int]] = [[] for _ in plan.steps]
     for index, (start, stop) in lives.items():
         for time in range(max(start, 0), min(stop, len(plan.steps))):
@@ -107,7 +109,7 @@ def describe_worst_step(graph: Graph, plan: Plan) -> tuple[str, ...]:
         return ()
     time = max(range(len(plan.steps)), key=lambda t: plan.steps[t].live_bytes)
     step = plan.steps[time]
-    heading = f"most is in use in {node_label(graph, step.node)}: {step.live_bytes:,} bytes"
+    heading = f"most is in use in {node_label(graph, plan, step.node)}: {step.live_bytes:,} bytes"
     return (heading, *(f"  {_describe(buffer)}" for buffer in live_buffers(graph, plan)[time]))
 
 
@@ -117,17 +119,18 @@ def _describe(buffer: LiveBuffer) -> str:
     return f"{buffer.size_bytes:,} bytes{note}: {buffer.name}{kind}"
 
 
-def node_label(graph: Graph, node: int) -> str:
+def node_label(graph: Graph, plan: Plan, node: int) -> str:
     """The node of a step in words: "layer 3 CONV_2D"."""
-    return f"layer {node} {graph.nodes[node].op}" if node >= 0 else f"input {-1 - node} arriving"
+    layer = plan.layer_of(node)
+    return f"layer {layer} {graph.nodes[layer].op}" if node >= 0 else f"input {-1 - layer} arriving"
 
 
-def layers_label(graph: Graph, nodes: Sequence[int]) -> str:
+def layers_label(graph: Graph, plan: Plan, nodes: Sequence[int]) -> str:
     """The nodes of several steps in words: "layers 12-19", "layer 12 CONV_2D"."""
-    layers = [node for node in nodes if node >= 0]
+    layers = [plan.layer_of(node) for node in nodes if node >= 0]
     if len(layers) > 1:
         return f"layers {min(layers)}-{max(layers)}"
-    return node_label(graph, max(nodes))
+    return node_label(graph, plan, max(nodes))
 
 
 def _tensor_set(buffers: Sequence[LiveBuffer]) -> frozenset[int]:
@@ -163,9 +166,8 @@ def _lives(graph: Graph, plan: Plan) -> dict[int, tuple[int, int]]:
     for time, step in enumerate(plan.steps):
         made, read = _ends(graph, step)
         for tensor in made:
-            starts.setdefault(tensor.index, time)
-            stops[tensor.index] = time + 1
-        for tensor in read:
+            starts.setdefault(roots[tensor.index].index, time)
+        for tensor in (*made, *read):
             stops[roots[tensor.index].index] = time + 1
     for tensor in graph.inputs:
         stops.setdefault(tensor.index, 1)
@@ -198,7 +200,7 @@ def _step_buffers(
         if step.node in places:
             at = places[step.node]
             place = (at.memory, at.offset_bytes, at.size_bytes)
-            shown.append(LiveBuffer(node_label(graph, step.node), role, None, *place))
+            shown.append(LiveBuffer(node_label(graph, plan, step.node), role, None, *place))
     return tuple(sorted(shown, key=lambda b: (b.memory, b.offset_bytes, b.stop_bytes)))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,10 +52,17 @@ class Flow:
         readers: by tensor, its uses in the order of positions.
         fed: inputs whose rows arrive when they are asked for.
         kept: tensors that are read after the last node.
-        whole: tensors that cannot lie in a ring: the model's ends and what aliases reshape.
+        whole: tensors that cannot lie in a ring: the model's ends, what aliases reshape, and
+            what several nodes make by columns.
+        made: by position, the tensors that a node makes.
         sums: by position, bytes of the sums of a node that adds up the rows of a tensor, each as
             soon as it is there. The node takes a step for each of those rows, and its uses are of
             steps; with the last it makes its result, of one row.
+        strips: where the strips begin and end, from 0; empty without strips. No region has parts
+            of two.
+
+    Of what several nodes make by columns the first is the maker. Each of the others makes a
+    tensor without columns, so of no bytes, which all readers read too.
     """
 
     nodes: tuple[Node, ...]
@@ -66,7 +73,9 @@ class Flow:
     fed: frozenset[int]
     kept: frozenset[int]
     whole: frozenset[int]
+    made: tuple[tuple[int, ...], ...]
     sums: Mapping[int, int]
+    strips: tuple[int, ...]
 
     def height(self, position: int) -> int:
         """Rows that a node makes."""
@@ -80,11 +89,15 @@ class Flow:
 
     def made_by(self, position: int) -> tuple[int, ...]:
         """Tensors that a node makes."""
-        return tuple(tensor.index for tensor in self.nodes[position].outputs)
+        return self.made[position]
 
     def is_whole(self, position: int) -> bool:
         """Whether a node makes all of its outputs at once, these being of several heights."""
         return any(t.height != self.height(position) for t in self.nodes[position].outputs)
+
+    def may_be_region(self, start: int, stop: int) -> bool:
+        """Whether nodes [start, stop) are of one strip, or behind all of them."""
+        return not any(start < end < stop for end in self.strips)
 
     def last_reader(self, tensor: int) -> int:
         """The position after which a tensor is not needed any more."""
@@ -108,9 +121,14 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
     nodes = stepped(graph.nodes)
     roots = alias_roots(graph)
     tensors = {root.index: root for root in roots.values()}
+    joined = _joined(graph, nodes)
+    tensors.update((t.index, t) for others in joined.values() for t in others)
+    made = tuple(_made(graph, node, tensors) for node in nodes)
     sums = {i: nbytes for i, node in enumerate(nodes) if (nbytes := _sums_bytes(node, roots))}
     uses = tuple(
-        (_row_by_row(i, roots[node.input(0).index]),) if i in sums else _uses(i, node, roots)
+        (_row_by_row(i, roots[node.input(0).index]),)
+        if i in sums
+        else _uses(i, node, roots, joined)
         for i, node in enumerate(nodes)
     )
     readers: dict[int, tuple[Use, ...]] = dict.fromkeys(tensors, ())
@@ -118,7 +136,7 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
         readers[use.source] += (use,)
     fed = frozenset(t.index for t in graph.inputs if feed and readers[t.index])
     maker = {t.index: readers[t.index][0].reader if t.index in fed else -1 for t in graph.inputs}
-    maker.update({t.index: i for i, node in enumerate(nodes) for t in node.outputs})
+    maker.update({tensor: i for i, tensors in enumerate(made) for tensor in tensors})
     ends = frozenset(roots[t.index].index for t in graph.outputs if t.index in roots)
     reshaped = {
         roots[t.index].index
@@ -127,7 +145,19 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
         if (t.height, t.row_bytes) != (roots[t.index].height, roots[t.index].row_bytes)
     }
     inputs = frozenset(t.index for t in graph.inputs if keep_input)
-    return Flow(nodes, tensors, maker, uses, readers, fed, ends | inputs, ends | reshaped, sums)
+    return Flow(
+        nodes=nodes,
+        tensors=tensors,
+        maker=maker,
+        uses=uses,
+        readers=readers,
+        fed=fed,
+        kept=ends | inputs,
+        whole=ends | reshaped,
+        made=made,
+        sums=sums,
+        strips=_strips(graph, nodes),
+    )
 
 
 def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:
@@ -145,7 +175,35 @@ def _row_by_row(position: int, source: Tensor) -> Use:
     return Use(position, source.index, rows, rows + 1, in_place=False)
 
 
-def _uses(position: int, node: Node, roots: dict[int, Tensor]) -> tuple[Use, ...]:
+def _strips(graph: Graph, nodes: tuple[Node, ...]) -> tuple[int, ...]:
+    ends = [i + 1 for i, node in enumerate(nodes) if node.output.index in graph.views]
+    return (0, *ends) if ends else ()
+
+
+def _joined(graph: Graph, nodes: tuple[Node, ...]) -> dict[int, tuple[Tensor, ...]]:
+    """By tensor that nodes make by columns, one without columns for each but the first of them."""
+    found: dict[int, tuple[Tensor, ...]] = {}
+    for tensor in (tensor for node in nodes for tensor in node.outputs):
+        view = graph.views.get(tensor.index)
+        if view is not None:
+            others = found.get(view.of.index)
+            empty = replace(tensor, shape=(*tensor.shape[:-2], 0, tensor.shape[-1]))
+            found[view.of.index] = () if others is None else (*others, empty)
+    return found
+
+
+def _made(graph: Graph, node: Node, tensors: dict[int, Tensor]) -> tuple[int, ...]:
+    return tuple(
+        t.index if t.index in tensors else graph.views[t.index].of.index for t in node.outputs
+    )
+
+
+def _uses(
+    position: int,
+    node: Node,
+    roots: dict[int, Tensor],
+    joined: dict[int, tuple[Tensor, ...]],
+) -> tuple[Use, ...]:
     """One use for each tensor that the node reads, however often."""
     found: dict[int, Use] = {}
     for k, operand in enumerate(node.inputs):
@@ -154,6 +212,7 @@ def _uses(position: int, node: Node, roots: dict[int, Tensor]) -> tuple[Use, ...
         root = roots[operand.index]
         first, stop = _row_needs(node, k, operand, root)
         over = k in operator_of(node).in_place(node) and len(node.outputs) == 1
+        over = over and roots[node.output.index] is node.output
         alike = (root.height, root.row_bytes) == (node.output.height, node.output.row_bytes)
         use = Use(position, root.index, first, stop, over and alike)
         if root.index in found:
@@ -166,6 +225,8 @@ def _uses(position: int, node: Node, roots: dict[int, Tensor]) -> tuple[Use, ...
                 use.in_place and other.in_place,
             )
         found[root.index] = use
+        for empty in joined.get(root.index, ()):
+            found[empty.index] = replace(use, source=empty.index, in_place=False)
     return tuple(found.values())
 
 
@@ -177,7 +238,8 @@ def _row_needs(node: Node, k: int, operand: Tensor, root: Tensor) -> tuple[Lines
         rows = [Rows(0, operand.height)] * node.output.height
     start = np.array([r.start if r.stop > r.start else operand.height for r in rows], np.int64)
     stop = np.array([r.stop if r.stop > r.start else 0 for r in rows], np.int64)
-    # Rows of an alias, in rows of the tensor that it is.
-    start = start * operand.row_bytes // root.row_bytes
-    stop = -(-stop * operand.row_bytes // root.row_bytes)
+    if operand.height != root.height:
+        # Rows of an alias, in rows of the tensor that it is.
+        start = start * operand.row_bytes // root.row_bytes
+        stop = -(-stop * operand.row_bytes // root.row_bytes)
     return np.minimum.accumulate(start[::-1])[::-1], np.maximum.accumulate(stop)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from tinyaiot.cores import Core
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
-from tinyaiot.plan import Memory, Plan
+from tinyaiot.plan import Plan
 from tinyaiot.planner import FED_STRATEGIES, STRATEGIES
 from tinyaiot.planner.checker import check
-
-_UNLIMITED = Memory("ram", 1 << 40)
+from tinyaiot.planner.strips import UNLIMITED, strip_plans
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,11 @@ class FrontierPoint:
         return self.plan.extra_macs
 
     @property
+    def strips(self) -> int:
+        """In how many strips of columns the first layers run; 1 where they run whole."""
+        return 1 if self.plan.patches is None else self.plan.patches.strips
+
+    @property
     def mac_factor(self) -> float:
         """All multiply-accumulates over the model's own: 1.0 where nothing is done twice."""
         return 1.0 + self.extra_macs / self.macs if self.macs else 1.0
@@ -58,10 +62,11 @@ def frontier(
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
     """
     strategies = FED_STRATEGIES if feed else STRATEGIES
-    made = (make(graph, core, (_UNLIMITED,), keep_input) for make in strategies.values())
-    plans = pareto(plan for plan in made if plan is not None)
+    whole = (make(graph, core, (UNLIMITED,), keep_input) for make in strategies.values())
+    found = [plan for plan in whole if plan is not None]
+    plans = pareto([*found, *strip_plans(graph, core, keep_input, feed)])
     for plan in plans:
-        check(graph, plan, core, (_UNLIMITED,))
+        check(graph, plan, core, (UNLIMITED,))
     macs = sum(operator_of(node).macs(node) for node in graph.nodes)
     return tuple(FrontierPoint(plan, macs) for plan in plans)
 

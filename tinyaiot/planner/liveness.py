@@ -54,18 +54,30 @@ def activations(graph: Graph) -> tuple[Tensor, ...]:
     """Every tensor that needs memory, in the order in which it is made."""
     found = {tensor.index: tensor for tensor in graph.inputs}
     for node in graph.nodes:
-        found.update((tensor.index, tensor) for tensor in node.outputs)
+        found.update((tensor.index, tensor) for tensor in (*node.activations, *node.outputs))
+        views = (graph.views[t.index] for t in node.outputs if t.index in graph.views)
+        found.update((view.of.index, view.of) for view in views)
     return tuple(found.values())
 
 
 def alias_roots(graph: Graph) -> dict[int, Tensor]:
-    """By tensor index, the tensor whose memory an activation is: itself, if no alias."""
+    """By tensor index, the tensor whose memory an activation is: itself, if no alias or view."""
     roots: dict[int, Tensor] = {tensor.index: tensor for tensor in graph.inputs}
+    for index, view in graph.views.items():
+        roots[view.of.index] = view.of
+        roots[index] = view.of
     for node in graph.nodes:
         for k, tensor in enumerate(node.outputs):
             aliased = k == 0 and is_alias(node)
-            roots[tensor.index] = roots[node.input(0).index] if aliased else tensor
+            root = roots[node.input(0).index] if aliased else tensor
+            roots.setdefault(tensor.index, root)
     return roots
+
+
+def bytes_into_row(graph: Graph, tensor: Tensor) -> int:
+    """How far from the start of a row of its root a row of an activation begins."""
+    view = graph.views.get(tensor.index)
+    return 0 if view is None else view.column * tensor.row_bytes // tensor.width
 
 
 def replaceable_inputs(node: Node, roots: Mapping[int, Tensor]) -> tuple[int, ...]:

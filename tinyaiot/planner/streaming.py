@@ -25,7 +25,12 @@ from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
 from tinyaiot.planner.flow import Flow, flow_of
-from tinyaiot.planner.liveness import SCRATCH_ALIGNMENT, activations, alias_roots
+from tinyaiot.planner.liveness import (
+    SCRATCH_ALIGNMENT,
+    activations,
+    alias_roots,
+    bytes_into_row,
+)
 from tinyaiot.planner.overlap import Arrangement, arrange
 from tinyaiot.planner.problem import Buffer, align
 from tinyaiot.planner.region import Ends, Region, ends_of, measure
@@ -154,6 +159,15 @@ class Search:
             best.append(min(max(best[i], self._least(i, stop)) for i in range(stop)))
         return best[-1]
 
+    def lower_bounds_behind(self) -> tuple[int, ...]:
+        """By position, what no regions from there to the end can do with less than."""
+        count = len(self.flow.nodes)
+        bounds = [0] * (count + 1)
+        for start in reversed(range(count)):
+            stops = range(start + 1, count + 1)
+            bounds[start] = min(max(bounds[j], self._least(start, j)) for j in stops)
+        return tuple(bounds)
+
     def need(self, start: int, stop: int) -> int:
         """Bytes that the region [start, stop) needs, the best pair of its ends overlapping."""
         region = self.region(start, stop)
@@ -196,6 +210,8 @@ class Search:
         Rings are as narrow as their windows, and ends overlap at will.
         """
         if stop - start > 1 and any(self._wholes[start:stop]):
+            return _NEVER
+        if not self.flow.may_be_region(start, stop):
             return _NEVER
         ends = ends_of(self.flow, start, stop)
         out = set(ends.live_out)
@@ -329,7 +345,9 @@ def _plan(
         root = roots[tensor.index].index
         held = layout.rows_held[root]
         held = tensor.height if held == flow.tensors[root].height else held
-        slots[tensor.index] = Slot(memory, layout.offsets[root], tensor.row_bytes, held)
+        pitch = roots[tensor.index].row_bytes if tensor.index in graph.views else tensor.row_bytes
+        offset = layout.offsets[root] + bytes_into_row(graph, tensor)
+        slots[tensor.index] = Slot(memory, offset, pitch, held)
     scratch = {}
     limits = {}
     for k, region in enumerate(layout.regions):
