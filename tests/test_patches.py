@@ -93,6 +93,7 @@ def test_drawn_models_in_strips_equal_tflm(part: int, request: pytest.FixtureReq
     (compare if wanted else seed(part)(compare))()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_columns_are_the_first_to_the_last_read(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 12))

@@ -73,9 +73,10 @@ class MemoryMaps:
         plan = self.plan
         worst, bound = plan.worst_step, plan.lower_bound_bytes
         arena = plan.total_arena_bytes
+        where = node_label(self.graph, self.plan, worst.node)
         words = (
-            f"The arena has {arena:,} bytes. Most are in use in "
-            f"{node_label(self.graph, self.plan, worst.node)}: {worst.live_bytes:,} bytes. The lower "
+            f"The arena has {arena:,} bytes. Most are in use in {where}: "
+            f"{worst.live_bytes:,} bytes. The lower "
             f"bound for plans of this kind ({plan.strategy}) is {bound:,} bytes"
         )
         if arena == bound:
@@ -150,8 +151,9 @@ class MemoryMaps:
         return f"{first}{buffer.short_name}, {buffer.size_bytes:,} bytes at {place}, {steps}"
 
     def _period(self, region: Region) -> Period:
+        label = layers_label(self.graph, self.plan, region.nodes)
         hover = (
-            f"{layers_label(self.graph, self.plan, region.nodes)}: steps {region.start} to {region.stop - 1}, "
+            f"{label}: steps {region.start} to {region.stop - 1}, "
             f"at most {region.live_bytes:,} bytes in use"
         )
         return Period(region.numbers, hover, region.start, region.stop)
