@@ -7,10 +7,10 @@ MODELS ?= ../shared/models
 PYTEST ?= $(BIN)/python -m pytest -n 2
 export PYTHON ?= python3
 
-.PHONY: help setup demo test test-all lint format docs bench clean distclean
+.PHONY: help setup demo test test-all lint format docs bench baseline predictions calibrate clean distclean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.ready-run  ## install tinyaiot into .venv, and compilers and emulators by apt
 
@@ -42,7 +42,16 @@ docs: $(VENV)/.ready-run  ## write the generated parts of README.md and docs/
 	$(BIN)/python scripts/update_readme.py
 
 bench: $(VENV)/.ready-run  ## measure the models of MODELS=... on all boards, into docs/measurements.md
-	$(BIN)/python scripts/measure_models.py $(MODELS)
+	$(BIN)/python -m scripts.measure_models $(MODELS)
+
+baseline: $(VENV)/.ready-run  ## store the counts of today, which no change may raise
+	$(BIN)/python -m scripts.baseline $(MODELS)
+
+predictions: $(VENV)/.ready-run  ## print predictions beside measurements, into docs/predictions.md
+	$(BIN)/python -m scripts.predictions $(MODELS)
+
+calibrate: $(VENV)/.ready-calibrate  ## measure drawn layers of every kernel anew, for predictions
+	$(BIN)/python -m scripts.calibrate
 
 clean:  ## remove what was built; .venv stays
 	rm -rf build dist

@@ -1,30 +1,24 @@
 """Measures models on all boards and writes docs/measurements.md.
 
-    python scripts/measure_models.py ../shared/models [BOARD...]
+    python -m scripts.measure_models ../shared/models [BOARD...]
+
+Prints the counts core by core too, beside the stored baseline, and fails where one has grown.
 
 Each number is what `tinyaiot measure MODEL --board BOARD --json FILE` gives.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tinyaiot import cli
+from scripts.baseline import report_models
+from scripts.measured import MODELS, ROOT, Document, measured
 from tinyaiot.boards import board_by_id, board_ids
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "measurements.md"
-MODELS = ("kws", "vww", "ic", "ad", "person_detect", "str_ww", "mcunet-vww1", "mcunet-in1")
 MAIN_BOARD = "mps2-an386"
-
-Document = dict[str, Any]
 
 _HEAD = """\
 # Measurements
@@ -44,25 +38,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     boards = sys.argv[2:] or [b for b in board_ids() if board_by_id(b).emulator is not None]
     results = {
-        (model, board): measure(folder / f"{model}.tflite", board)
+        (model, board): measured(folder / f"{model}.tflite", board)
         for model in MODELS
         for board in boards
     }
     PAGE.write_text("\n".join(page(results, boards)) + "\n", encoding="utf-8")
-
-
-def measure(model: Path, board: str) -> Document | str:
-    """The measurement, or why there is none."""
-    print(f"{model.stem} on {board}", flush=True)
-    with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()) as errors:
-        code = cli.run(["measure", str(model), "--board", board, "--work", work, "-q"])
-        if code == 0:
-            document: Document = json.loads((Path(work) / "measurement.json").read_text())
-            return document
-    if code != 5:
-        sys.exit(f"{model.stem} on {board}: {errors.getvalue()}")
-    message = errors.getvalue().splitlines()[0]
-    return "flash" if "flash" in message else "RAM"
+    sys.exit(report_models(results))
 
 
 def page(results: dict[tuple[str, str], Document | str], boards: list[str]) -> Iterator[str]:

@@ -32,7 +32,7 @@ LAYERS = (
         "rescale",
     ),
     ("codegen",),
-    ("build", "pio"),
+    ("build", "pio", "costs", "calibrations", "sizes", "predict"),
     ("devices",),
     (
         "classify",
@@ -54,6 +54,7 @@ LAYERS = (
         "report_quantization",
         "report_boards",
         "report_fit",
+        "report_predict",
         "report_levers",
         "report_energy",
         "report_map",

@@ -15,6 +15,7 @@ from tinyaiot.graph import Graph, Quantization, Tensor
 from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
+from tinyaiot.predict import Prediction
 from tinyaiot.quantization import Comparison, Quantized, Recipe
 from tinyaiot.schemas import labelled
 from tinyaiot.summary import ModelSummary
@@ -66,6 +67,7 @@ def analysis_document(
     board: Board | None,
     refusal: DoesNotFitError | None = None,
     shortage: Document | None = None,
+    prediction: Prediction | None = None,
 ) -> Document:
     """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board.
 
@@ -73,6 +75,7 @@ def analysis_document(
         plan: the closest, where it does not fit.
         refusal: why it does not fit; None where it does.
         shortage: of RAM, and what would help.
+        prediction: of instructions and time, where there is a board.
     """
     live = plan.live_bytes
     content = {
@@ -91,6 +94,7 @@ def analysis_document(
         "arena_bytes": plan.total_arena_bytes,
         "memories": None if board is None else dict(plan.arena_bytes),
         "lower_bound_bytes": plan.lower_bound_bytes,
+        "prediction": None if prediction is None else prediction.to_json(),
         "worst_step": {
             "layer": plan.layer_of(plan.worst_step.node),
             "live_bytes": plan.worst_step.live_bytes,

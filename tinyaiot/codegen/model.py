@@ -58,6 +58,26 @@ class ModelSources:
         return tuple(sorted(path for path in self.files if path.endswith(".c")))
 
 
+@dataclass(frozen=True, eq=False)
+class LoweredModel:
+    """The nodes of a model as data and calls, and the order of the calls.
+
+    Attributes:
+        nodes: by index.
+        arrays: all constant arrays, those that nodes share included.
+        parts: what the run function goes through.
+    """
+
+    nodes: Mapping[int, Lowered]
+    arrays: tuple[Array, ...]
+    parts: tuple[WholeLayer | RowProgram, ...]
+
+
+def lower_model(graph: Graph, plan: Plan, core: Core, name: str) -> LoweredModel:
+    """What ``model_sources`` prints."""
+    return _ModelWriter(graph, plan, core, c_identifier(name)).lower()
+
+
 def model_sources(graph: Graph, plan: Plan, core: Core, name: str) -> ModelSources:
     """Lowers every node of ``graph`` under ``plan`` and prints the model's C files.
 
@@ -154,11 +174,16 @@ class _ModelWriter:
         self._filled[value] = max(self._filled.get(value, 0), nbytes)
         return Ref(self._filled_name(value))
 
-    def write(self) -> ModelSources:
+    def lower(self) -> LoweredModel:
         lowered = {node.index: self._lower(node) for node in self.graph.nodes}
         arrays = [*self._constants.values(), *self._filled_rows()]
         lowered, further = share_arrays(lowered)
         arrays += further
+        return LoweredModel(lowered, tuple(arrays), self._parts())
+
+    def write(self) -> ModelSources:
+        model = self.lower()
+        lowered, arrays = model.nodes, list(model.arrays)
         context = self._template_context(lowered, arrays)
         kernels = _kernel_files(lowered.values())
         image_id = _image_id({**self._model_files({**context, "image_id": ""}), **kernels})

@@ -37,11 +37,13 @@ from tinyaiot.pages.analysis import (
 )
 from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError
+from tinyaiot.predict import predict
 from tinyaiot.quantization import Comparison, load_comparison
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
 from tinyaiot.report_levers import hint_of, report_shortage
 from tinyaiot.report_map import report_map
+from tinyaiot.report_predict import report_prediction
 from tinyaiot.summary import ModelSummary, summarize
 
 
@@ -162,13 +164,17 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
         report.fit(summary, plan, target)
     else:
         report.needs(summary, plan)
+    prediction = None if target is None else predict(loaded.graph, plan, target)
+    if prediction is not None:
+        report_prediction(report, summary, prediction)
     shortage = None
     if isinstance(refusal, NoPlanFitsError):
         with report.waiting("planning what would help"):
             shortage = shortage_of(loaded, target, options, refusal)
         report_shortage(report, summary, shortage)
     lacking = None if shortage is None else shortage.to_json()
-    request.write_json(analysis_document(summary, plan, target, refusal, lacking))
+    document = analysis_document(summary, plan, target, refusal, lacking, prediction)
+    request.write_json(document)
     if refusal is None:
         request.write_page(loaded, summary, plan, target, None)
         return

@@ -1,0 +1,126 @@
+"""Fits what each trip of a kernel's loops costs: non-negative least squares of relative errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import nnls
+
+from scripts.calibration.measure import Sample
+from tinyaiot import costs
+from tinyaiot.calibrations import KernelCost
+
+_FEWEST_SAMPLES = 12
+_FOLDS = 5
+# Tiles that kernels may take; tried one dimension after the other.
+_PIXELS = (1, 2, 3, 4)
+_CHANNELS = (1, 2, 4, 8, 16, 32)
+_TAPS = (1, 2, 4, 8, 16)
+_ROUNDS = 2
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A kernel's costs, and how well they predict.
+
+    Attributes:
+        worst: the largest relative error of layers that were left out of the fit.
+    """
+
+    cost: KernelCost
+    worst: float
+
+
+def fit_kernels(samples: Iterable[Sample]) -> dict[str, Fitted]:
+    """By kernel; one that has too few samples is left out."""
+    by_kernel: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.kernel is not None:
+            by_kernel.setdefault(sample.kernel, []).append(sample)
+    return {
+        kernel: fit_kernel(found)
+        for kernel, found in sorted(by_kernel.items())
+        if len(found) >= _FEWEST_SAMPLES
+    }
+
+
+def fit_kernel(samples: Sequence[Sample]) -> Fitted:
+    """The tile with which left-out layers are predicted best, and the costs with it."""
+    counts = np.array([float(sample.count) for sample in samples])
+    tile, best = costs.Tile(), _errors(samples, counts, costs.Tile())
+    for _ in range(_ROUNDS):
+        for tried in _neighbours(tile):
+            errors = _errors(samples, counts, tried)
+            if _score(errors) < 0.98 * _score(best):
+                tile, best = tried, errors
+    names, trips = _matrix(samples, tile)
+    solution = _solve(trips, counts)
+    trip_costs = {
+        name: float(f"{value:.6g}") for name, value in zip(names, solution, strict=True) if value
+    }
+    error = float(f"{best.mean():.4f}")
+    cost = KernelCost(tile, trip_costs, _ranges(samples), len(samples), error)
+    return Fitted(cost, float(best.max()))
+
+
+def _score(errors: FloatArray) -> float:
+    return float(np.sqrt((errors**2).mean()))
+
+
+def _neighbours(tile: costs.Tile) -> Iterable[costs.Tile]:
+    for taps in _TAPS:
+        yield costs.Tile(tile.pixels, tile.channels, taps)
+    for pixels in _PIXELS:
+        for channels in _CHANNELS:
+            yield costs.Tile(pixels, channels, tile.taps)
+
+
+def _matrix(samples: Sequence[Sample], tile: costs.Tile) -> tuple[list[str], FloatArray]:
+    """Trips [samples, names]; loops that always run together are one."""
+    rows = [total(sample.works, tile) for sample in samples]
+    names = sorted({name for row in rows for name in row})
+    trips = np.array([[row.get(name, 0.0) for name in names] for row in rows])
+    _, first = np.unique(trips, axis=1, return_index=True)
+    kept = sorted(first)
+    return [names[k] for k in kept], trips[:, kept]
+
+
+def total(works: Iterable[costs.Work], tile: costs.Tile) -> costs.Features:
+    """Trips of several calls together."""
+    found: costs.Features = {}
+    for work in works:
+        for name, trips in costs.features(work, tile).items():
+            found[name] = found.get(name, 0.0) + trips
+    return found
+
+
+def _solve(trips: FloatArray, counts: FloatArray) -> FloatArray:
+    scaled = trips / counts[:, np.newaxis]
+    norms = np.maximum(np.linalg.norm(scaled, axis=0), 1e-30)
+    solution, _ = nnls(scaled / norms, np.ones(len(counts)), maxiter=100 * trips.shape[1])
+    result: FloatArray = solution / norms
+    return result
+
+
+def _errors(samples: Sequence[Sample], counts: FloatArray, tile: costs.Tile) -> FloatArray:
+    """Relative errors of all samples, each predicted from the folds that it is not in."""
+    _, trips = _matrix(samples, tile)
+    fold = np.arange(len(samples)) % _FOLDS
+    errors = np.zeros(len(samples))
+    for k in range(_FOLDS):
+        out = fold == k
+        solution = _solve(trips[~out], counts[~out])
+        errors[out] = np.abs(trips[out] @ solution / counts[out] - 1)
+    return errors
+
+
+def _ranges(samples: Sequence[Sample]) -> Mapping[str, tuple[float, float]]:
+    seen = [work.dimensions for sample in samples for work in sample.works]
+    return {
+        name: (min(d[name] for d in seen), max(d[name] for d in seen)) for name in sorted(seen[0])
+    }

@@ -1,0 +1,249 @@
+"""Measures drawn layers on an emulated core: instructions of each, by the counting plugin."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from scripts.calibration.layers import Draw, draw_node, drawn_operators
+from tinyaiot import costs
+from tinyaiot.boards import Board
+from tinyaiot.build import Image, build
+from tinyaiot.codegen.model import lower_model, model_sources
+from tinyaiot.codegen.project import generate_project
+from tinyaiot.cores import Core
+from tinyaiot.devices.emulator import EmulatedBoard
+from tinyaiot.devices.link import Device
+from tinyaiot.graph import Graph, Node, Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import Rows
+from tinyaiot.pipeline import memories
+from tinyaiot.plan import Plan, Scratch, Slot, Step
+from tinyaiot.predict import works_of
+
+_ALIGNMENT = 16
+_STREAMED = 0.3
+_SUMMED = 0.4
+_CODE_BYTES = 230_000
+_MOST_CONSTANTS_BYTES = 1_000_000
+_MAX_NODES = 250
+_SMALL_BYTES = 1_500
+_INPUT_BYTES = 65_536
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A drawn layer and what it took.
+
+    Attributes:
+        works: its calls.
+        sources: C files that it needs.
+    """
+
+    works: tuple[costs.Work, ...]
+    count: int
+    sources: tuple[str, ...]
+
+    @property
+    def kernel(self) -> str | None:
+        """The kernel of all its calls; None where they have several."""
+        kernels = {work.kernel for work in self.works}
+        return kernels.pop() if len(kernels) == 1 else None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Drawn layers in one graph, one of which need not be connected with another."""
+
+    graph: Graph
+    plan: Plan
+
+
+def draw_batches(core: Core, board: Board, seed: int, quota: int) -> Iterator[Batch]:
+    """Batches in which each kernel of the core has ``quota`` layers, where as many can be drawn.
+
+    Kernels further down in their operator's table are had by limiting scratch.
+    """
+    rng = np.random.default_rng(seed)
+    most = min(board.flash.size_bytes - _CODE_BYTES, _MOST_CONSTANTS_BYTES)
+    lot = Lot(Draw(rng), most)
+    for op in drawn_operators():
+        chosen: dict[str, int] = {}
+        for _ in range(_ATTEMPTS * quota):
+            if chosen and min(chosen.values()) >= quota:
+                break
+            if not lot.add(op, core, chosen, quota):
+                continue
+            if lot.is_full:
+                yield lot.batch(core, board)
+                lot = Lot(Draw(rng), most)
+    if lot.nodes:
+        yield lot.batch(core, board)
+
+
+def draw_small_batches(core: Core, board: Board, seed: int, count: int) -> Iterator[Batch]:
+    """Batches of one to many small layers of any operator; even small boards take the first."""
+    rng = np.random.default_rng(seed)
+    names = list(drawn_operators())
+    for k in range(count):
+        lot = Lot(Draw(rng), _SMALL_BYTES, _SMALL_BYTES)
+        while len(lot.nodes) < 1 + 2 * k:
+            op = names[int(rng.integers(len(names)))] if k else "LOGISTIC"
+            lot.add(op, core, {}, 1)
+        yield lot.batch(core, board, input_bytes=16)
+
+
+@dataclass
+class Lot:
+    """A batch while it is drawn."""
+
+    draw: Draw
+    most_bytes: int
+    most_bytes_a_node: int = _MOST_CONSTANTS_BYTES
+    nodes: list[Node] = field(default_factory=list)
+    limits: dict[int, int] = field(default_factory=dict)
+    constants_bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.constants_bytes > self.most_bytes or len(self.nodes) >= _MAX_NODES
+
+    def add(self, op: str, core: Core, chosen: dict[str, int], quota: int) -> bool:
+        """Draws a layer and adds it; False where there is none, or there are enough of its kind."""
+        kept = len(self.draw.tensors)
+        node = draw_node(self.draw, op)
+        if node is None:
+            return False
+        for applying in _applying(node, core):
+            chosen.setdefault(applying, 0)
+        tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
+        is_large = sum(tensor.nbytes for tensor in tensors) > self.most_bytes_a_node
+        limited, kernel = _any_kernel(node, core, self.draw)
+        if is_large or chosen.get(kernel, 0) >= quota:
+            del self.draw.tensors[kept:]
+            self.draw.nodes -= 1
+            return False
+        chosen[kernel] = chosen.get(kernel, 0) + 1
+        self.nodes.append(node)
+        if limited.scratch_limit is not None:
+            self.limits[node.index] = limited.scratch_limit
+        self.constants_bytes += sum(tensor.nbytes for tensor in tensors if tensor.is_constant)
+        return True
+
+    def batch(self, core: Core, board: Board, input_bytes: int = _INPUT_BYTES) -> Batch:
+        """All tensors in one place: what layers compute is not looked at."""
+        graph_input = self.draw.activation((1, input_bytes))
+        memory = max(memories(board), key=lambda m: m.capacity_bytes).name
+        rng = self.draw.rng
+        streamed = {n.index for n in self.nodes if n.output.height > 1 and rng.random() < _STREAMED}
+        slots = {graph_input.index: _slot(memory, 0, graph_input, None)}
+        for node in self.nodes:
+            offset = 0
+            for tensor in node.activations:
+                ring = _ring_rows(node, tensor) if node.index in streamed else None
+                slots[tensor.index] = _slot(memory, offset, tensor, ring)
+                offset = _aligned(offset + tensor.nbytes)
+            for tensor in node.outputs:
+                slots[tensor.index] = _slot(memory, offset, tensor, None)
+                offset = _aligned(offset + tensor.nbytes)
+        end = max(slot.offset_bytes + slot.size_bytes for slot in slots.values())
+        end = _aligned(end)
+        scratch = {}
+        for node in self.nodes:
+            limited = core.with_scratch_limit(self.limits.get(node.index))
+            nbytes = operator_of(node).scratch_bytes(node, limited)
+            if nbytes:
+                scratch[node.index] = Scratch(memory, end, nbytes)
+        sums = {
+            node.index: Scratch(memory, end, nbytes)
+            for node in self.nodes
+            if (nbytes := operator_of(node).sums_bytes(node)) and rng.random() < _SUMMED
+        }
+        last = self.nodes[-1].output
+        graph = Graph("drawn", tuple(self.nodes), (graph_input,), (last,))
+        plan = Plan(
+            strategy="drawn",
+            steps=tuple(_steps(self.nodes, streamed, sums)),
+            slots=slots,
+            scratch=scratch,
+            arena_bytes={
+                memory: end + max([0, *(s.size_bytes for s in (*scratch.values(), *sums.values()))])
+            },
+            lower_bound_bytes=0,
+            extra_macs=0,
+            input_preserved=False,
+            scratch_limits=self.limits,
+            sums=sums,
+        )
+        return Batch(graph, plan)
+
+
+def measure_batch(batch: Batch, board: Board, seed: int) -> list[Sample]:
+    """Builds the batch's firmware, runs it on the emulated board, and counts."""
+    core = board.processor
+    sources = model_sources(batch.graph, batch.plan, core, batch.graph.name)
+    with tempfile.TemporaryDirectory(prefix="tinyaiot-") as folder:
+        project = Path(folder) / "project"
+        generate_project([sources], board).write(project)
+        counts = _run(batch, board, build(project, board), seed)
+    lowered = lower_model(batch.graph, batch.plan, core, batch.graph.name)
+    return [
+        Sample(tuple(works), counts[node.index], lowered.nodes[node.index].sources)
+        for node in batch.graph.nodes
+        if (works := list(works_of(node, lowered)))
+    ]
+
+
+def _run(batch: Batch, board: Board, image: Image, seed: int) -> Mapping[int, int]:
+    values = np.random.default_rng(seed).integers(-128, 128, (1, _INPUT_BYTES)).astype(np.int8)
+    with EmulatedBoard(board, image) as running, Device(running.link) as device:
+        device.load([values])
+        device.run()
+        return running.counts()[-1].by_layer
+
+
+def _steps(
+    nodes: Sequence[Node], streamed: set[int], sums: Mapping[int, Scratch]
+) -> Iterator[Step]:
+    for node in nodes:
+        height = (node.input(0) if node.index in sums else node.output).height
+        if node.index in streamed or node.index in sums:
+            yield from (Step(node.index, y, y + 1, 0) for y in range(height))
+        else:
+            yield Step(node.index, 0, height, 0)
+
+
+def _ring_rows(node: Node, tensor: Tensor) -> int:
+    """As many as an output row needs, where the tensor is a ring."""
+    operator, k = operator_of(node), node.inputs.index(tensor)
+    needed = (operator.input_rows(node, k, Rows(y, y + 1)) for y in range(node.output.height))
+    return max(rows.stop - rows.start for rows in needed)
+
+
+def _slot(memory: str, offset: int, tensor: Tensor, ring_rows: int | None) -> Slot:
+    rows = tensor.height if ring_rows is None else max(ring_rows, 1)
+    return Slot(memory, offset, tensor.row_bytes, rows)
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
+
+
+def _applying(node: Node, core: Core) -> list[str]:
+    return [k.function for k in operator_of(node).kernels if k.applies(node, core)]
+
+
+def _any_kernel(node: Node, core: Core, draw: Draw) -> tuple[Core, str]:
+    """The kernel that the node gets under some scratch limit, more often without one."""
+    operator = operator_of(node)
+    applying = [k for k in operator.kernels if k.applies(node, core)]
+    if not applying:
+        return core, node.op
+    limits = [None, None, *(k.scratch_bytes(node, core) for k in applying)]
+    limited = core.with_scratch_limit(draw.pick(*limits))
+    return limited, operator.kernel(node, limited).function

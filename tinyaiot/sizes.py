@@ -1,0 +1,201 @@
+"""Bytes of flash and RAM that an image will have, from sizes of its parts.
+
+Constants are the generator's own, to the byte. Code is what the linker would keep of the kernels'
+objects: sections that the model's calls reach, each of a size that was calibrated for the core.
+What is always there (harness, port, start-up, the C library's part of them) is calibrated for
+each board.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import cattrs
+
+from tinyaiot.boards import Board
+from tinyaiot.calibrations import FOLDER, family_of
+from tinyaiot.codegen.model import LoweredModel
+from tinyaiot.codegen.program import RowProgram
+from tinyaiot.costs import Features
+from tinyaiot.csource import Ref, Value
+from tinyaiot.plan import Plan
+
+SIZES = FOLDER / "sizes.json"
+
+_ALIGNMENT = 4
+_POINTER_BYTES = 4
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a kernel's object.
+
+    Attributes:
+        defines: symbols that others may name.
+        needs: symbols that it names.
+    """
+
+    nbytes: int
+    defines: tuple[str, ...]
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CoreSizes:
+    """Of one family of cores.
+
+    Attributes:
+        objects: by C file under ``firmware/operators``.
+        structs: bytes of a call's parameters, by their C type.
+        library: by symbol that a kernel may need of the C library, the archive's members, or the
+            port's sections, that come with it.
+        members: bytes of those members.
+        model_code: bytes of the model's own functions for each of ``code_features``.
+    """
+
+    objects: Mapping[str, tuple[Section, ...]]
+    structs: Mapping[str, int]
+    library: Mapping[str, tuple[str, ...]]
+    members: Mapping[str, int]
+    model_code: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class BoardSizes:
+    """What every image of a board has.
+
+    Attributes:
+        flash_bytes: beside what ``variable_bytes`` says.
+        ram_bytes: beside arenas.
+        members: of the C library's archives that are there anyway.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What was calibrated, by core and by board."""
+
+    cores: Mapping[str, CoreSizes]
+    boards: Mapping[str, BoardSizes]
+
+
+@functools.cache
+def calibrated_sizes() -> Sizes:
+    """What was calibrated; nothing where the file is missing."""
+    if not SIZES.is_file():
+        return Sizes({}, {})
+    return cattrs.structure(json.loads(SIZES.read_text(encoding="utf-8")), Sizes)
+
+
+def flash_bytes(model: LoweredModel, board: Board) -> int | None:
+    """The whole image; None where the core or the board was not calibrated."""
+    sizes = calibrated_sizes()
+    core, fixed = sizes.cores.get(family_of(board.core)), sizes.boards.get(board.id)
+    if core is None or fixed is None:
+        return None
+    variable = variable_bytes(model, core, fixed.members)
+    return None if variable is None else fixed.flash_bytes + variable
+
+
+def ram_bytes(plan: Plan, board: Board) -> int | None:
+    """Static RAM, arenas included; None where the board was not calibrated."""
+    fixed = calibrated_sizes().boards.get(board.id)
+    if fixed is None:
+        return None
+    return fixed.ram_bytes + sum(plan.arena_bytes.values())
+
+
+def variable_bytes(model: LoweredModel, core: CoreSizes, members: Iterable[str]) -> int | None:
+    """What depends on the model; None where a kernel was not calibrated.
+
+    Args:
+        members: of the C library's archives that are there anyway.
+    """
+    sources = {source for node in model.nodes.values() for source in node.sources}
+    calls = [call for node in model.nodes.values() for call in node.calls]
+    if not sources <= core.objects.keys():
+        return None
+    if not {call.struct_type for call in calls} <= core.structs.keys():
+        return None
+    arrays = sum(_aligned(array.data.nbytes) for array in model.arrays)
+    structs = sum(core.structs[call.struct_type] for call in calls)
+    names = {name for call in calls for name in _names((call.function, call.fields))}
+    code = kernel_bytes(names, sources, core, frozenset(members))
+    own = sum(core.model_code.get(name, 0.0) * n for name, n in code_features(model).items())
+    return arrays + structs + code + _program_bytes(model) + round(own)
+
+
+def kernel_bytes(
+    names: Iterable[str], sources: Iterable[str], core: CoreSizes, present: frozenset[str]
+) -> int:
+    """Of all sections of the objects that ``names`` reach, and of library members they bring."""
+    sections = [section for source in sources for section in core.objects[source]]
+    defining = {symbol: section for section in sections for symbol in section.defines}
+    reached: dict[int, Section] = {}
+    members: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        section = defining.get(name)
+        if section is None:
+            members.update(core.library.get(name, ()))
+        elif id(section) not in reached:
+            reached[id(section)] = section
+            left += section.needs
+    code = sum(_aligned(section.nbytes) for section in reached.values())
+    return code + sum(core.members[member] for member in members - present)
+
+
+def code_features(model: LoweredModel) -> Features:
+    """What the size of the model's own functions depends on."""
+    streamed = {node for part in _programs(model) for node in part.nodes}
+    calls = {index: node.calls for index, node in model.nodes.items() if node.calls}
+    found: Features = {
+        "program": sum(1 for _ in _programs(model)),
+        "streamed layer": sum(1 for index in calls if index in streamed),
+        "streamed call": sum(len(calls[index]) for index in calls if index in streamed),
+        "whole layer": sum(1 for index in calls if index not in streamed),
+        "whole call": sum(len(calls[index]) for index in calls if index not in streamed),
+        "final call": sum(call.final for found in calls.values() for call in found),
+        "row axes": sum(
+            int(str(call.fields.get("row_axis_count", 0)))
+            for found in calls.values()
+            for call in found
+        ),
+    }
+    return {name: float(n) for name, n in found.items() if n}
+
+
+def _programs(model: LoweredModel) -> Iterator[RowProgram]:
+    return (part for part in model.parts if isinstance(part, RowProgram))
+
+
+def _program_bytes(model: LoweredModel) -> int:
+    return sum(
+        _aligned(len(part.entries)) + _POINTER_BYTES * len(part.nodes) for part in _programs(model)
+    )
+
+
+def _names(value: Value | tuple[str, Mapping[str, Value]]) -> Iterator[str]:
+    """Identifiers in a function's name or in an initialiser."""
+    if isinstance(value, (str, Ref)):
+        yield from _IDENTIFIER.findall(value if isinstance(value, str) else value.text)
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from _names(member)
+    elif isinstance(value, (list, tuple)):
+        for member in value:
+            yield from _names(member)
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
