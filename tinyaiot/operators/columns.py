@@ -24,7 +24,7 @@ def columns_kernel(
     """A kernel that lays columns in scratch, for as many output pixels as ``stretch_bytes`` hold.
 
     Args:
-        layout: constants, with weights as their tensor has them.
+        layout: constants, with taps column by column (:func:`by_columns`).
     """
 
     def stretch(node: Node) -> int:
@@ -37,17 +37,21 @@ def columns_kernel(
         scratch_bytes=lambda node, core: _columns_bytes(node, stretch(node)),
         shared=shared,
         tier=tier,
-        layout=lambda node: _by_columns(node, layout(node)),
+        layout=layout,
         stretch=stretch,
     )
 
 
-def _by_columns(node: Node, constants: Constants) -> Constants:
-    """Filters whose taps go column by column: [channels][kernel_w][kernel_h][filter channels]."""
-    kernel_h, kernel_w = node.input(1).shape[1:3]
-    filters = settled_linear(node).filters
-    windows = filters.reshape(len(filters), kernel_h, kernel_w, -1)
-    return replace(constants, weights=np.ascontiguousarray(windows.swapaxes(1, 2)))
+def by_columns(layout: Callable[[Node], Constants]) -> Callable[[Node], Constants]:
+    """Filters of ``layout``, taps column by column: [channels, kernel_w, kernel_h, channels]."""
+
+    def laid(node: Node) -> Constants:
+        kernel_h, kernel_w = node.input(1).shape[1:3]
+        filters = settled_linear(node).filters
+        windows = filters.reshape(len(filters), kernel_h, kernel_w, -1)
+        return replace(layout(node), weights=np.ascontiguousarray(windows.swapaxes(1, 2)))
+
+    return laid
 
 
 def _stretch(node: Node, nbytes: int) -> int:

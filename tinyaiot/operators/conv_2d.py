@@ -7,7 +7,7 @@ from tflite.Conv2DOptions import Conv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_mve
+from tinyaiot.operators import linear_c, linear_mve, linear_rv32
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
@@ -18,6 +18,7 @@ from tinyaiot.operators.convolution_kernels import (
     dsp_groups,
     helium_columns,
     portable_columns,
+    riscv_columns,
     thumb2_windows,
 )
 from tinyaiot.operators.linear import Linear, LinearKernel
@@ -51,6 +52,10 @@ def _is_1x1_for_helium(node: Node, core: Core) -> bool:
     return _is_1x1(node, core) and linear_mve.has_helium(node, core)
 
 
+def _is_1x1_on_riscv(node: Node, core: Core) -> bool:
+    return _is_1x1(node, core) and linear_rv32.is_riscv(node, core)
+
+
 class Conv2D(Convolution):
     """TFLM's reference_integer_ops::ConvPerChannel."""
 
@@ -68,6 +73,15 @@ class Conv2D(Convolution):
         helium_columns(_has_one_group),
         dsp_groups(_has_one_group),
         thumb2_windows(_has_one_group),
+        LinearKernel(
+            "ta_conv_2d_s8_1x1_rv32",
+            "conv_2d/ta_conv_2d_s8_1x1_rv32.c",
+            applies=_is_1x1_on_riscv,
+            shared=linear_rv32.SHARED_SOURCES,
+            layout=linear_rv32.by_fours(linear_c.floored),
+            tier=TUNED,
+        ),
+        riscv_columns(_has_one_group),
         LinearKernel(
             "ta_conv_2d_s8_1x1_c",
             "conv_2d/ta_conv_2d_s8_1x1_c.c",

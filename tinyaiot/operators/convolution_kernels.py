@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_dsp, linear_mve, linear_v7m
+from tinyaiot.operators import linear_c, linear_dsp, linear_mve, linear_rv32, linear_v7m
 from tinyaiot.operators.base import PORTABLE, TUNED, Kernel
-from tinyaiot.operators.columns import columns_kernel
+from tinyaiot.operators.columns import by_columns, columns_kernel
 from tinyaiot.operators.linear import LinearKernel, as_stored
 
 _Predicate = Callable[[Node], bool]
@@ -27,7 +27,7 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
     return columns_kernel(
         "ta_conv_2d_s8_mve",
         applies=applies,
-        layout=as_stored,
+        layout=by_columns(as_stored),
         stretch_bytes=linear_mve.STRETCH_BYTES,
         shared=linear_mve.SHARED_SOURCES,
         tier=TUNED,
@@ -69,6 +69,18 @@ def thumb2_windows(meets_all_channels: _Predicate) -> Kernel:
     )
 
 
+def riscv_columns(meets_all_channels: _Predicate) -> Kernel:
+    """Windows by columns, for RV32IM."""
+    return columns_kernel(
+        "ta_conv_2d_s8_columns_rv32",
+        applies=lambda node, core: meets_all_channels(node) and linear_rv32.is_riscv(node, core),
+        layout=linear_rv32.by_fours(by_columns(linear_c.floored)),
+        stretch_bytes=linear_rv32.STRETCH_BYTES,
+        shared=linear_rv32.SHARED_SOURCES,
+        tier=TUNED,
+    )
+
+
 def portable_columns(
     meets_all_channels: _Predicate, stretch_bytes: int = linear_c.STRETCH_BYTES
 ) -> Kernel:
@@ -76,7 +88,7 @@ def portable_columns(
     return columns_kernel(
         "ta_conv_2d_s8_columns_c",
         applies=lambda node, core: meets_all_channels(node),
-        layout=linear_c.floored,
+        layout=by_columns(linear_c.floored),
         stretch_bytes=stretch_bytes,
         shared=linear_c.SHARED_SOURCES,
         tier=PORTABLE,

@@ -9,7 +9,7 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import depthwise_dsp, depthwise_v7m, linear_c, linear_mve, linear_v7m
+from tinyaiot.operators import depthwise_dsp, linear_c, linear_mve
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
@@ -20,8 +20,10 @@ from tinyaiot.operators.convolution_kernels import (
     dsp_groups,
     helium_columns,
     portable_columns,
+    riscv_columns,
     thumb2_windows,
 )
+from tinyaiot.operators.depthwise_tiles import tile_kernels
 from tinyaiot.operators.linear import (
     CLAMP_SOURCE,
     Constants,
@@ -156,21 +158,8 @@ class DepthwiseConv2D(Convolution):
             tier=TUNED,
         ),
         thumb2_windows(_has_one_channel),
-        *(
-            LinearKernel(
-                function,
-                f"depthwise_conv_2d/{function}.c",
-                applies=applies,
-                scratch_bytes=depthwise_v7m.columns_bytes,
-                shared=(CLAMP_SOURCE,),
-                layout=linear_v7m.one_by_one,
-                tier=TUNED,
-            )
-            for function, applies in (
-                ("ta_depthwise_conv_2d_s8_3x3_v7m", depthwise_v7m.takes_tiles_of_floors),
-                ("ta_depthwise_conv_2d_s8_3x3_exact_v7m", depthwise_v7m.takes_tiles),
-            )
-        ),
+        riscv_columns(_has_one_channel),
+        *tile_kernels(),
         portable_columns(_has_one_channel),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_m1_c",

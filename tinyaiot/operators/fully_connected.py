@@ -11,7 +11,7 @@ from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators import linear, linear_c, linear_dsp, linear_mve, linear_v7m
+from tinyaiot.operators import linear, linear_c, linear_dsp, linear_mve, linear_rv32, linear_v7m
 from tinyaiot.operators.base import (
     PORTABLE,
     TUNED,
@@ -101,6 +101,15 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             scratch_bytes=_words_and_pieces_bytes,
             shared=linear_v7m.SHARED_SOURCES_OF_1,
             layout=linear_v7m.by_fours,
+            tier=TUNED,
+        ),
+        linear.LinearKernel(
+            "ta_fully_connected_s8_rv32",
+            "fully_connected/ta_fully_connected_s8_rv32.c",
+            applies=linear_rv32.is_riscv,
+            scratch_bytes=_pieces_bytes,
+            shared=linear_rv32.SHARED_SOURCES_OF_1,
+            layout=linear_rv32.by_fours(linear_c.floored),
             tier=TUNED,
         ),
         linear.LinearKernel(

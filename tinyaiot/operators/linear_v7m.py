@@ -13,6 +13,7 @@ from tinyaiot.fixed_point import IntArray
 from tinyaiot.graph import Node
 from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.floors import (
+    Floors,
     accumulators_are_short,
     floors_of,
     mantissas_and_shifts,
@@ -56,11 +57,7 @@ def widened_bytes_of_1(node: Node) -> int:
 
 def takes_floors(node: Node, core: Core) -> bool:
     """Whether floors requantize every channel, on a core that these kernels are for."""
-    return (
-        _has_thumb2(core)
-        and accumulators_are_short(settled_linear(node))
-        and floors_of(node, _FLOOR_SHIFT) is not None
-    )
+    return _has_thumb2(core) and _floors(node) is not None
 
 
 def one_by_one(node: Node) -> Constants:
@@ -88,6 +85,11 @@ def by_fours(node: Node) -> Constants:
     return Constants(weights=words, floors=floors)
 
 
+def _floors(node: Node) -> Floors | None:
+    is_short = accumulators_are_short(settled_linear(node))
+    return floors_of(node, _FLOOR_SHIFT) if is_short else None
+
+
 def _taps(node: Node) -> int:
     return int(settled_linear(node).filters.shape[1])
 
@@ -95,7 +97,7 @@ def _taps(node: Node) -> int:
 def _behind(node: Node) -> tuple[tuple[_Bytes, ...], bool]:
     """Bytes behind each filter's taps, [channels, 4 or 1], and whether they are of floors."""
     linear = settled_linear(node)
-    found = floors_of(node, _FLOOR_SHIFT) if accumulators_are_short(linear) else None
+    found = _floors(node)
     if found is not None:
         return (_as_bytes(found.biases(linear)), _as_bytes(found.slope)), True
     mantissas, shifts = mantissas_and_shifts(linear)

@@ -7,6 +7,7 @@
 #define TA_COLUMNS_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "ta_conv_2d.h"
 #include "ta_linear.h"
@@ -14,6 +15,21 @@
 /* Copies `bytes` bytes `count` times, between places a step apart; count may be 0 or less. */
 typedef void ta_copy_columns(int8_t *to, int32_t to_step, const int8_t *from, int32_t from_step,
                              int32_t bytes, int32_t count);
+
+/* In portable C. */
+static inline void ta_copy_columns_c(int8_t *to, int32_t to_step, const int8_t *from,
+                                     int32_t from_step, int32_t bytes, int32_t count)
+{
+    for (; count > 0; --count, to += to_step, from += from_step) {
+        if (bytes >= 8) {
+            memcpy(to, from, (size_t)bytes);
+        } else {
+            for (int32_t k = 0; k < bytes; ++k) {
+                to[k] = from[k];
+            }
+        }
+    }
+}
 
 /* Lays input columns x, x + step, ..., `count` of them; those beside the input are of zero
  * points. Returns where the next goes. */

@@ -58,6 +58,12 @@ ta_conv_2d_kernel ta_conv_2d_s8_1x1_c;
  * [in_channels], bias and requant as in ta_linear_c.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_columns_c;
 
+/* RV32IM: 1x1 windows, and any windows `stretch` pixels at a time, whose taps are in the order
+ * [kernel_w][kernel_h][in_channels]; one group. Filters, bias and requant are as in
+ * ta_linear_rv32.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_1x1_rv32;
+ta_conv_2d_kernel ta_conv_2d_s8_columns_rv32;
+
 /* One group, cores with Thumb-2; filters, bias and requant as in ta_linear_v7m.h. Needs scratch for
  * five windows, widened to words, kernel_h pointers, and where there is padding beside the input,
  * kernel_h rows of the columns under five output pixels. */

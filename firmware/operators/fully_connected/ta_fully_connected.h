@@ -38,6 +38,10 @@ void ta_fully_connected_rows(const ta_fully_connected *op, int32_t y_start, int3
  * scratch for the batch where that has several pieces. */
 ta_fully_connected_kernel ta_fully_connected_s8_c;
 
+/* RV32IM; filters, bias and requant as in ta_linear_rv32.h. Needs scratch for the batch where that
+ * has several pieces. */
+ta_fully_connected_kernel ta_fully_connected_s8_rv32;
+
 /* Cores with Thumb-2; filters, bias and requant as in ta_linear_v7m.h. Needs its words of scratch,
  * and behind them the batch where that has several pieces. */
 ta_fully_connected_kernel ta_fully_connected_s8_v7m;
