@@ -55,6 +55,7 @@ LAYERS = (
         "report_boards",
         "report_fit",
         "report_predict",
+        "report_frontier",
         "report_levers",
         "report_energy",
         "report_map",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from tests.support.builder import ModelBuilder
 from tests.support.real_models import each_real_model
+from tinyaiot.cli import cli
 from tinyaiot.cores import core_by_id
 from tinyaiot.frontends import tflite
 from tinyaiot.plan import Memory
@@ -31,3 +36,48 @@ def test_each_point_takes_less_ram_for_more_macs(path: Path, feed: bool) -> None
         assert after.arena_bytes < before.arena_bytes
         assert after.extra_macs > before.extra_macs
         assert after.mac_factor > before.mac_factor >= 1
+
+
+def test_the_frontier_is_printed_and_written(tmp_path: Path) -> None:
+    """On an image that is wide, so that strips save something."""
+    graph_file, json_file = tmp_path / "wide.tflite", tmp_path / "frontier.json"
+    graph_file.write_bytes(wide_model())
+    arguments = ["analyze", str(graph_file), "--feed", "rows", "--frontier"]
+    result = CliRunner().invoke(cli, [*arguments, "--json", str(json_file)])
+    assert result.exit_code == 0, result.output
+    assert all(len(line) <= 80 for line in result.output.splitlines())
+    points = json.loads(json_file.read_text())["frontier"]
+    assert len(points) > 1
+    for point in points:
+        assert f"{point['arena_bytes']:,}" in result.output
+    assert points[0]["patches"] is None
+    assert points[-1]["patches"]["columns"][-1] == 6
+    arenas = [line.split(" |")[0].strip() for line in result.output.splitlines() if " |" in line]
+    assert [text for text in arenas if text] == [f"{p['arena_bytes']:,}" for p in points]
+
+
+def test_a_limit_takes_the_cheapest_plan_that_keeps_it() -> None:
+    graph = tflite.read(wide_model(), "wide")
+    for point in frontier(graph, CORE, feed=True):
+        memories = (Memory("ram", point.arena_bytes),)
+        plan = plan_model(graph, CORE, memories, feed=True)
+        assert plan.total_arena_bytes <= point.arena_bytes
+        assert plan.extra_macs == point.extra_macs
+
+
+def wide_model() -> bytes:
+    """Two convolutions of stride 2 at the start of a small network."""
+    rng = np.random.default_rng(2)
+    b = ModelBuilder("wide")
+    source, channels = b.input((1, 24, 24, 3), 0.5, 3), 3
+    for size, width in ((12, 16), (6, 24), (6, 8)):
+        weights = rng.integers(-128, 128, (width, 3, 3, channels)).astype(np.int8)
+        filters = b.constant(weights, [0.02] * width)
+        out = b.tensor((1, size, size, width), 0.3, 1)
+        stride = 1 if size == 6 and channels == 24 else 2
+        options = {"padding": 0, "strideH": stride, "strideW": stride}
+        b.op(
+            "CONV_2D", [source, filters, -1], [out], **options, dilationHFactor=1, dilationWFactor=1
+        )
+        source, channels = out, width
+    return b.build([source])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import cattrs
@@ -15,6 +16,7 @@ from tinyaiot.graph import Graph, Quantization, Tensor
 from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
+from tinyaiot.planner.frontier import FrontierPoint
 from tinyaiot.predict import Prediction
 from tinyaiot.quantization import Comparison, Quantized, Recipe
 from tinyaiot.schemas import labelled
@@ -68,6 +70,7 @@ def analysis_document(
     refusal: DoesNotFitError | None = None,
     shortage: Document | None = None,
     prediction: Prediction | None = None,
+    frontier: Sequence[FrontierPoint] | None = None,
 ) -> Document:
     """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board.
 
@@ -76,6 +79,7 @@ def analysis_document(
         refusal: why it does not fit; None where it does.
         shortage: of RAM, and what would help.
         prediction: of instructions and time, where there is a board.
+        frontier: where it was asked for.
     """
     live = plan.live_bytes
     content = {
@@ -88,7 +92,7 @@ def analysis_document(
         "outputs": list(summary.outputs),
         "macs": summary.macs,
         "extra_macs": plan.extra_macs,
-        "patches": None if plan.patches is None else dataclasses.asdict(plan.patches),
+        "patches": None if plan.patches is None else plan.patches.to_json(),
         "weights_bytes": summary.weights_bytes,
         "strategy": plan.strategy,
         "arena_bytes": plan.total_arena_bytes,
@@ -111,6 +115,7 @@ def analysis_document(
             }
             for layer in summary.layers
         ],
+        "frontier": None if frontier is None else [point.to_json() for point in frontier],
     }
     return labelled("analysis", content)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinyaiot.cores import Core
 
@@ -72,6 +73,10 @@ class Patches:
     @property
     def strips(self) -> int:
         return len(self.columns) - 1
+
+    def to_json(self) -> dict[str, Any]:
+        """As numbers and a list."""
+        return {"layers": self.layers, "columns": list(self.columns)}
 
 
 @dataclass(frozen=True)

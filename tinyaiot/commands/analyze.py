@@ -23,7 +23,7 @@ from tinyaiot.commands.options import (
     verbosity,
 )
 from tinyaiot.documents import Document, analysis_document
-from tinyaiot.errors import DoesNotFitError
+from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.files import write_json
 from tinyaiot.fit import Fit, Verdict, fits_document, fits_of, smallest_fit
 from tinyaiot.frontends import Model, load
@@ -37,10 +37,12 @@ from tinyaiot.pages.analysis import (
 )
 from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError
+from tinyaiot.planner.frontier import FrontierPoint, frontier
 from tinyaiot.predict import predict
 from tinyaiot.quantization import Comparison, load_comparison
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
+from tinyaiot.report_frontier import report_frontier
 from tinyaiot.report_levers import hint_of, report_shortage
 from tinyaiot.report_map import report_map
 from tinyaiot.report_predict import report_prediction
@@ -53,15 +55,31 @@ class _Request:
 
     Attributes:
         shows_map: whether the memory map is printed.
+        shows_frontier: whether the frontier of RAM against MACs is planned and printed.
         compared: the model with its float original, where that was given.
     """
 
     report: Report
     options: pipeline.PlanOptions
     shows_map: bool
+    shows_frontier: bool
     json_file: Path | None
     pages: PageFiles
     compared: Comparison | None
+
+    def frontier(self, loaded: Model, target: Board | None) -> tuple[FrontierPoint, ...] | None:
+        """Planned and printed, if it is wanted."""
+        if not self.shows_frontier:
+            return None
+        with self.report.waiting("planning the frontier"):
+            points = frontier(
+                loaded.graph,
+                pipeline.core_of(target),
+                keep_input=self.options.keep_input,
+                feed=self.options.feed,
+            )
+        report_frontier(self.report, points)
+        return points
 
     def write_json(self, document: Document) -> None:
         """Writes it, if it is wanted."""
@@ -110,6 +128,12 @@ class _Request:
     help="Print where everything lies in the arena, and when; with -v in all its moments.",
 )
 @click.option(
+    "--frontier",
+    "shows_frontier",
+    is_flag=True,
+    help="Print what less RAM costs in MACs: the plans that no other beats in both.",
+)
+@click.option(
     "--quantization",
     "quantization_file",
     type=PATH,
@@ -124,6 +148,7 @@ def analyze(
     model: Path,
     boards: tuple[str, ...],
     shows_map: bool,
+    shows_frontier: bool,
     quantization_file: Path | None,
     json_file: Path | None,
     pages: PageFiles,
@@ -139,11 +164,16 @@ def analyze(
     \b
     Example: tinyaiot analyze model.tflite --board mps2-an386
              tinyaiot analyze model.tflite --board all --html report.html
+             tinyaiot analyze model.tflite --feed rows --frontier
     """
     report = Report(quiet, verbose)
     compared = None if quantization_file is None else load_comparison(quantization_file)
-    request = _Request(report, options, shows_map or verbose, json_file, pages, compared)
     targets = boards_of(dict.fromkeys(boards))
+    if shows_frontier and len(targets) > 1:
+        raise UsageError("--frontier is of one board, or of none", "name one board")
+    request = _Request(
+        report, options, shows_map or verbose, shows_frontier, json_file, pages, compared
+    )
     loaded = load(model)
     summary = summarize(loaded.graph)
     report.model(summary)
@@ -173,8 +203,10 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
             shortage = shortage_of(loaded, target, options, refusal)
         report_shortage(report, summary, shortage)
     lacking = None if shortage is None else shortage.to_json()
-    document = analysis_document(summary, plan, target, refusal, lacking, prediction)
-    request.write_json(document)
+    points = request.frontier(loaded, target)
+    request.write_json(
+        analysis_document(summary, plan, target, refusal, lacking, prediction, points)
+    )
     if refusal is None:
         request.write_page(loaded, summary, plan, target, None)
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Graph
@@ -47,6 +48,17 @@ class FrontierPoint:
     def mac_factor(self) -> float:
         """All multiply-accumulates over the model's own: 1.0 where nothing is done twice."""
         return 1.0 + self.extra_macs / self.macs if self.macs else 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``analyze --frontier --json`` gives for each point."""
+        patches = self.plan.patches
+        return {
+            "strategy": self.plan.strategy,
+            "arena_bytes": self.arena_bytes,
+            "extra_macs": self.extra_macs,
+            "mac_factor": round(self.mac_factor, 6),
+            "patches": None if patches is None else patches.to_json(),
+        }
 
 
 def frontier(
