@@ -24,7 +24,7 @@ example-%: $(VENV)/.ready-examples  ## train an example, and classify its test d
 test: $(VENV)/.ready-test  ## the tests, without the slowest
 	$(PYTEST)
 
-test-all: $(VENV)/.ready-test  ## every test, every model on every board
+test-all: $(VENV)/.ready-test-all  ## every test, every model on every board
 	$(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/.ready-lint  ## what a change must pass beside the tests

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.browser import Browser, find_browser
+from tests.support.real_models import each_real_model
 from tinyaiot import cli
 from tinyaiot.errors import UsageError
 from tinyaiot.pages import pictures
 from tinyaiot.pages.charts import Axis, Bar, Block, Limit, Period, Point, Series, bars, blocks, plot
-from tinyaiot.pages.page import Facts, Figure, Page, Section, Table, Text, page_html
-from tinyaiot.pages.svg import Picture, shortened, text_width, ticks
+from tinyaiot.pages.page import Facts, Figure, Page, Section, Table, Text, page_html, write_page
+from tinyaiot.pages.svg import Picture, shortened, text, text_width, ticks
 from tinyaiot.quantization import Comparison, LayerError
 
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits" / "digits.tflite"
@@ -148,36 +150,38 @@ def test_png_that_cannot_be_made_names_the_extra(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def analyzed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages of `tinyaiot analyze`, by what is special about them."""
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Pages as the commands write them, by what is special about them."""
     folder = tmp_path_factory.mktemp("pages")
+    measured = ["--board", "mps2-an386", "--work", str(folder / "work")]
     commands = {
-        "one board": ["--board", "mps2-an386", "--quantization", str(comparison(folder))],
-        "streamed": ["--objective", "ram", "--feed", "rows"],
-        "does not fit": ["--board", "mps2-an386", "--ram", "500"],
-        "boards": ["--board", "microbit", "--board", "mps2-an386", "--board", "rv32-virt"],
+        "one board": ["analyze", "--board", "mps2-an386", "--quantization", comparison(folder)],
+        "streamed": ["analyze", "--objective", "ram", "--feed", "rows"],
+        "does not fit": ["analyze", "--board", "mps2-an386", "--ram", "500"],
+        "boards": ["analyze", "--board", "microbit", "--board", "mps2-an386"],
+        "measured": ["measure", *measured, "--json", str(folder / "measured.json")],
     }
     found = {}
-    for name, options in commands.items():
+    for name, (command, *options) in commands.items():
         found[name] = folder / f"{name}.html"
-        code = cli.run(["analyze", str(DIGITS), *options, "--html", str(found[name]), "-q"])
+        code = cli.run([command, str(DIGITS), *options, "--html", str(found[name]), "-q"])
         assert code == (5 if name == "does not fit" else 0)
     return found
 
 
-def comparison(folder: Path) -> Path:
+def comparison(folder: Path) -> str:
     """A file as `tinyaiot quantize --json` writes it, with made-up values."""
     layers = tuple(LayerError(k, f"t{k}", "CONV_2D", 40.0 - k, 1.0) for k in range(3))
     document = {"comparison": Comparison(10, 0.9, 0.8, 0.9, 38.0, 0.1, layers).to_json()}
     path = folder / "quantization.json"
     path.write_text(json.dumps(document), encoding="utf-8")
-    return path
+    return str(path)
 
 
-def test_analyze_writes_pages(analyzed: dict[str, Path]) -> None:
-    for name, path in analyzed.items():
+def test_commands_write_pages(written: dict[str, Path]) -> None:
+    for name, path in written.items():
         shown = " ".join(read(path.read_bytes()).texts)
-        assert f"tinyaiot analyze {DIGITS}" in shown
+        assert f"tinyaiot {'measure' if name == 'measured' else 'analyze'} {DIGITS}" in shown
         assert "Memory over time" in shown
         assert ("Does not fit" in shown) == (name == "does not fit")
         assert ("RAM taken on each board" in shown) == (name == "boards")
@@ -185,11 +189,21 @@ def test_analyze_writes_pages(analyzed: dict[str, Path]) -> None:
         assert path.stat().st_size < 1_000_000
 
 
-def test_pages_are_the_same_each_time(analyzed: dict[str, Path], tmp_path: Path) -> None:
-    before = analyzed["streamed"].read_bytes()
-    again = [*("--objective", "ram"), *("--feed", "rows"), "--html", str(analyzed["streamed"])]
+def test_the_page_of_a_measurement_has_its_numbers(written: dict[str, Path]) -> None:
+    document = json.loads(written["measured"].with_suffix(".json").read_text(encoding="utf-8"))
+    texts = read(written["measured"].read_bytes()).texts
+    for key in ("count", "arena_bytes", "ram_bytes", "flash_bytes", "stack_bytes", "macs"):
+        number = f"{document[key]:,}"
+        assert number in texts or f"{number} bytes" in texts, key
+    for layer in document["layers"]:
+        assert f"{layer['count']:,}" in texts
+
+
+def test_pages_are_the_same_each_time(written: dict[str, Path], tmp_path: Path) -> None:
+    before = written["streamed"].read_bytes()
+    again = [*("--objective", "ram"), *("--feed", "rows"), "--html", str(written["streamed"])]
     assert cli.run(["analyze", str(DIGITS), *again, "-q"]) == 0
-    assert analyzed["streamed"].read_bytes() == before
+    assert written["streamed"].read_bytes() == before
 
 
 def test_pictures_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,3 +228,48 @@ def test_a_file_that_holds_no_comparison(
         path.write_text(content, encoding="utf-8")
     assert cli.run(["analyze", str(DIGITS), "--quantization", str(path), "-q"]) == 2
     assert "holds no comparison" in capsys.readouterr().err
+
+
+PHONE_PX, DESKTOP_PX = 390, 1280
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    found = find_browser()
+    if found is None:
+        pytest.skip("no chromium is installed")
+    return found
+
+
+def test_a_browser_shows_all_of_each_page(
+    browser: Browser, written: dict[str, Path], tmp_path: Path
+) -> None:
+    found = browser.problems(list(written.values()), (PHONE_PX, DESKTOP_PX), tmp_path)
+    assert len(found) == 2 * len(written)
+    assert not {name: problems for name, problems in found.items() if problems}
+
+
+def test_the_browser_finds_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
+    """The check itself: a text over another, a text that is cut, an element that is too wide."""
+    bad = Picture("bad", "Bad", 200, 40, text(5, 20, "one text") + text(20, 22, "another text"))
+    cut = Picture("cut", "Cut", 60, 40, text(0, 20, "much longer than its picture"))
+    wide = Table(("x" * 200,), (("y",),))
+    page = tmp_path / "bad.html"
+    parts = (Figure(bad), Figure(cut), wide)
+    write_page(page, Page("bad", "page", "none", (Section("Bad", parts),)))
+    [problems] = browser.problems([page], [PHONE_PX], tmp_path).values()
+    assert any("lies on" in problem for problem in problems)
+    assert any("is cut" in problem for problem in problems)
+    assert any("leaves the window" in problem for problem in problems)
+
+
+@pytest.mark.slow
+@each_real_model
+def test_a_browser_shows_all_of_real_models(path: Path, browser: Browser, tmp_path: Path) -> None:
+    pages: list[Path] = []
+    for options in ((), ("--objective", "ram"), ("--board", "microbit"), ("--board", "all")):
+        pages.append(tmp_path / f"{len(pages)}.html")
+        assert cli.run(["analyze", str(path), *options, "--html", str(pages[-1]), "-q"]) in (0, 5)
+        assert pages[-1].stat().st_size < 1_000_000
+    found = browser.problems(pages, (PHONE_PX, 800, DESKTOP_PX), tmp_path)
+    assert not {name: problems for name, problems in found.items() if problems}

@@ -13,8 +13,10 @@ from tinyaiot.build import Builder
 from tinyaiot.classify import Classification, classify
 from tinyaiot.commands.options import (
     PATH,
+    PageFiles,
     board_option,
     builder_option,
+    command_line,
     flashed,
     input_option,
     inputs_of,
@@ -23,6 +25,7 @@ from tinyaiot.commands.options import (
     markdown_option,
     model_argument,
     no_flash_option,
+    page_options,
     plan_options,
     port_option,
     tool_option,
@@ -38,6 +41,7 @@ from tinyaiot.measure import Deployment, Repetition, open_device
 from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.measurement_markdown import measurement_markdown
 from tinyaiot.mlperf import BENCHMARKS, Firmware, Mode, prepared
+from tinyaiot.pages.measurement import Measured
 from tinyaiot.report import Report
 from tinyaiot.report_energy import report_energy
 from tinyaiot.report_mlperf import report_mlperf
@@ -76,6 +80,7 @@ from tinyaiot.samples import Samples, load_samples
 @click.option("--mlperf-energy", is_flag=True, help="That firmware in the runner's energy mode.")
 @json_option
 @markdown_option
+@page_options
 @verbosity
 @plan_options
 def measure(
@@ -95,6 +100,7 @@ def measure(
     mlperf_energy: bool,
     json_file: Path | None,
     markdown_file: Path | None,
+    pages: PageFiles,
     quiet: bool,
     verbose: bool,
     options: pipeline.PlanOptions,
@@ -142,6 +148,9 @@ def measure(
         write_json(json_file, document)
     if markdown_file is not None:
         write_markdown(markdown_file, measurement_markdown(document))
+    if pages.wanted:
+        shown = Measured(deployment, measurement, classification)
+        pages.write(report, shown.page(command_line()), shown.pictures())
 
 
 def _mlperf_firmware(name: str | None, energy: bool) -> Firmware | None:

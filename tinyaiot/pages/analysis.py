@@ -13,9 +13,10 @@ from tinyaiot.graph import Graph
 from tinyaiot.levers import Shortage
 from tinyaiot.pages.charts import WIDE, Limit
 from tinyaiot.pages.errors_by_layer import quantization_picture, quantization_section
+from tinyaiot.pages.facts import model_facts, plan_facts
 from tinyaiot.pages.fits import fits_picture, fits_section, shortage_picture, shortage_section
 from tinyaiot.pages.layers import Counts, LayerCosts
-from tinyaiot.pages.memory import MemoryMaps, Room
+from tinyaiot.pages.memory import MemoryMaps, Room, rooms_of
 from tinyaiot.pages.page import Facts, Page, Section
 from tinyaiot.pages.svg import Picture
 from tinyaiot.pages.trade import Front, frontier_picture, frontier_section
@@ -90,14 +91,6 @@ class Analysis:
         return {} if self.board is None else rooms_of(self.board)
 
 
-def rooms_of(board: Board) -> dict[str, Room]:
-    """What each memory of a board has for models."""
-    return {
-        memory.name: Room(memory.capacity_bytes, f"{memory.name} of {board.id} for models")
-        for memory in memories(board)
-    }
-
-
 def fronts_of(graph: Graph, core: Core, options: PlanOptions) -> tuple[Front, ...]:
     """The frontiers for an input in RAM, and for one that arrives by rows."""
     kept = frontier(graph, core, keep_input=options.keep_input)
@@ -128,27 +121,6 @@ def analysis_pictures(analysis: Analysis) -> tuple[Picture, ...]:
     if analysis.quantization is not None:
         found.append(quantization_picture(analysis.quantization))
     return tuple(found)
-
-
-def model_facts(summary: ModelSummary) -> tuple[tuple[str, str], ...]:
-    """What a model is."""
-    return (
-        ("input", ", ".join(summary.inputs)),
-        ("output", ", ".join(summary.outputs)),
-        ("layers", f"{len(summary.layers)}"),
-        ("multiply-accumulates", f"{summary.macs:,}"),
-        ("weights", f"{summary.weights_bytes:,} bytes"),
-    )
-
-
-def plan_facts(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """What a plan needs."""
-    feed = ", input fed by rows" if plan.is_fed else ""
-    return (
-        ("arena", f"{plan.total_arena_bytes:,} bytes"),
-        ("its lower bound", f"{plan.lower_bound_bytes:,} bytes"),
-        ("plan", f"{plan.strategy}{feed}"),
-    )
 
 
 def _subtitle(analysis: Analysis) -> str:

@@ -244,15 +244,15 @@ def blocks(
     for block in found:
         parts.append(_block(block, x_scale, y_scale))
     parts.append(_periods(periods, x_scale, top, height))
+    for limit in instants:
+        x = x_scale(limit.value)
+        parts.append(line(x, top, x, top + height, limit.kind))
     free = FreeSpace()
     for block in found:
         parts.append(_block_label(block, x_scale, y_scale, free))
     for limit in limits:
         y = y_scale(limit.value)
         parts.append(line(x_scale.start, y, x_scale.stop, y, limit.kind))
-    for limit in instants:
-        x = x_scale(limit.value)
-        parts.append(line(x, top, x, top + height, limit.kind))
     y = top + height + TEXT_PX + 4
     middle = (x_scale.start + x_scale.stop) / 2
     parts += [_x_ticks(xs, x_scale, y), text(middle, y + LINE_PX, time.label, "middle")]

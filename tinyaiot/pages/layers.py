@@ -96,31 +96,38 @@ class LayerCosts:
         return bars(title, unit, rows, name=f"layers-{name}")
 
     def _table(self) -> Table:
-        live = self.plan.live_bytes
-        counts = self.counts
-        columns = [] if counts is None else [(counts.unit, counts.measured)]
-        if counts is not None and counts.predicted:
-            columns.append((f"predicted {counts.unit}", counts.predicted))
-        columns = [(heading, values) for heading, values in columns if values]
-        headings = ("layer", "output", "#MACs", *(f"#{name}" for name, _ in columns))
-        rows = [
-            (
-                f"{layer.index} {layer.op}",
-                format_shape(layer.shape),
-                f"{layer.macs:,}",
-                *(_number(values.get(layer.index)) for _, values in columns),
-                f"{layer.weights_bytes:,}",
-                _number(live.get(layer.index)),
-            )
-            for layer in self.summary.layers
-        ]
-        totals = [f"{sum(values.values()):,}" for _, values in columns]
-        most = f"{max(live.values(), default=0):,}"
-        weights = f"{self.summary.weights_bytes:,}"
-        rows.append(("all", "", f"{self.summary.macs:,}", *totals, weights, most))
-        headings = (*headings, "#weights, bytes", "#RAM in use, bytes")
+        columns = tuple(self._columns())
+        rows = zip(*(cells for _, cells in columns), strict=True)
+        headings = tuple(heading for heading, _ in columns)
         return Table(headings, tuple(rows), "Layer by layer, for one inference")
+
+    def _columns(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Headings with a cell for each layer, and the one for all of them."""
+        layers, live = self.summary.layers, self.plan.live_bytes
+        yield "layer", [*(f"{layer.index} {layer.op}" for layer in layers), "all layers"]
+        yield "output", [*(format_shape(layer.shape) for layer in layers), ""]
+        yield "#MACs", [f"{n:,}" for n in (*(layer.macs for layer in layers), self.summary.macs)]
+        if self.counts is not None:
+            yield from self._counted_columns(self.counts)
+        weights = (*(layer.weights_bytes for layer in layers), self.summary.weights_bytes)
+        yield "#weights, bytes", [f"{n:,}" for n in weights]
+        used = (*(live.get(layer.index) for layer in layers), max(live.values(), default=0))
+        yield "#RAM in use, bytes", [_number(n) for n in used]
+
+    def _counted_columns(self, counts: Counts) -> Iterator[tuple[str, Sequence[str]]]:
+        for note, values in (("", counts.measured), (", predicted", counts.predicted)):
+            if values:
+                found = [values.get(layer.index) for layer in self.summary.layers]
+                total = sum(values.values())
+                yield f"#{counts.unit}{note}", [_number(n) for n in (*found, total)]
+                macs = (*(layer.macs for layer in self.summary.layers), self.summary.macs)
+                rates = [_rate(n, m) for n, m in zip((*found, total), macs, strict=True)]
+                yield f"#a MAC{note}", rates
 
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
+
+
+def _rate(count: int | None, macs: int) -> str:
+    return "-" if count is None or not macs else f"{count / macs:.2f}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tinyaiot.boards import Board
 from tinyaiot.graph import Graph
 from tinyaiot.pages.charts import NARROW, WIDE, Axis, Block, Limit, Period, blocks
 from tinyaiot.pages.page import Figure, Part, Section, Table, Text
 from tinyaiot.pages.svg import Picture
+from tinyaiot.pipeline import memories
 from tinyaiot.plan import Plan
 from tinyaiot.planner.explain import Role, layers_label, live_buffers, node_label
 from tinyaiot.planner.timeline import Life, Region, lives, regions
@@ -195,6 +197,14 @@ class MemoryMaps:
             f"What binds: in use in step {time}, {node_label(self.graph, self.plan, step.node)}, "
             f"{step.live_bytes:,} bytes",
         )
+
+
+def rooms_of(board: Board) -> dict[str, Room]:
+    """What each memory of a board has for models."""
+    return {
+        memory.name: Room(memory.capacity_bytes, f"{memory.name} of {board.id} for models")
+        for memory in memories(board)
+    }
 
 
 def _how(region: Region) -> str:
