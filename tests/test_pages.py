@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.browser import Browser, find_browser
@@ -98,6 +98,7 @@ def test_page_is_one_well_formed_file() -> None:
     assert html == page_html(a_page())
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(names, st.none() | amounts), max_size=12), names)
 def test_bars_hold_whatever_names_there_are(rows: list[tuple[str, float]], title: str) -> None:
     picture = bars(title, "bytes", [Bar(name, value) for name, value in rows])
@@ -110,6 +111,7 @@ def test_bars_hold_whatever_names_there_are(rows: list[tuple[str, float]], title
             assert float(rect.get("x", "")) + float(rect.get("width", "")) <= picture.width
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(amounts, amounts, names), max_size=8))
 def test_points_lie_in_the_picture(points: list[tuple[float, float, str]]) -> None:
     series = Series("one", tuple(Point(x, y, label=label) for x, y, label in points))
@@ -120,6 +122,7 @@ def test_points_lie_in_the_picture(points: list[tuple[float, float, str]]) -> No
         assert 0 <= float(circle.get("cy", "")) <= picture.height
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9), st.integers(1, 10))
 def test_ticks_hold_their_range(low: float, span: float, count: int) -> None:
     found = ticks(low, low + span, count)
@@ -130,6 +133,7 @@ def test_ticks_hold_their_range(low: float, span: float, count: int) -> None:
     assert list(found) == sorted(set(found))
 
 
+@settings(deadline=None)
 @given(names, st.floats(0, 300))
 def test_shortened_texts_fit(name: str, width: float) -> None:
     assert text_width(shortened(name, width)) <= width
