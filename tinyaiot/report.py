@@ -53,7 +53,8 @@ class Report:
     def line(self, label: str, text: str) -> None:
         """One line of a block: what it is, and its value."""
         if not self.quiet:
-            self.out.print(Text(f"  {label:<13}", "bold").append(text, "not bold"), soft_wrap=True)
+            start = f"  {label:<12} "
+            self.out.print(Text(start, "bold").append(text, "not bold"), soft_wrap=True)
 
     def heading(self, text: str) -> None:
         if not self.quiet:
