@@ -39,6 +39,9 @@ format: $(VENV)/.ready-lint  ## rewrite the Python files as lint wants them
 docs: $(VENV)/.ready-run  ## write the generated parts of README.md and docs/
 	$(BIN)/python scripts/operators_doc.py > docs/operators.md
 	$(BIN)/python scripts/json_doc.py > docs/json.md
+	$(BIN)/python scripts/cli_doc.py > docs/cli.md
+	$(BIN)/python scripts/boards_doc.py > docs/boards.md
+	$(BIN)/python scripts/planner_doc.py
 	$(BIN)/python scripts/update_readme.py
 
 bench: $(VENV)/.ready-run  ## measure the models of MODELS=... on all boards, into docs/measurements.md

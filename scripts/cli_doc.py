@@ -44,9 +44,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         yield from ("", *_paragraph(paragraph))
     records = [p.get_help_record(context) for p in command.params if isinstance(p, click.Option)]
-    rows = [
-        [f"`{names}`", " ".join(text.split())] for names, text in filter(None, records)
-    ]
+    rows = [[f"`{names}`", " ".join(text.split())] for names, text in filter(None, records)]
     if rows:
         yield from ("", *markdown_table(["option", ""], rows))
 

@@ -180,7 +180,7 @@ class _Trial:
         fitting = [plan for plan in patched if plan.total_arena_bytes <= self.allowed_bytes]
         if patched:
             plan = (fitting or patched[-1:])[0]
-            yield self._lever(f"patches{note}", None, self.model, plan, bool(fitting))
+            yield self._lever(f"strips of columns{note}", None, self.model, plan, bool(fitting))
 
     def _smaller_inputs(self, note: str, options: PlanOptions) -> Iterator[Lever]:
         """The largest picture that fits; the smallest where none does."""
