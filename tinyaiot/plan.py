@@ -42,6 +42,14 @@ class Slot:
     def size_bytes(self) -> int:
         return self.pitch_bytes * self.ring_rows
 
+    def overlaps(self, other: Slot) -> bool:
+        """Whether they have bytes of memory in common."""
+        return (
+            self.memory == other.memory
+            and self.offset_bytes < other.offset_bytes + other.size_bytes
+            and other.offset_bytes < self.offset_bytes + self.size_bytes
+        )
+
 
 @dataclass(frozen=True)
 class Scratch:

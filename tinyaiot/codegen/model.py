@@ -122,6 +122,12 @@ class _Context:
         slot = self.writer.plan.slots[tensor.index]
         return (slot.ring_rows, slot.pitch_bytes) == (tensor.height, tensor.row_bytes)
 
+    def lie_apart(self, a: Tensor, b: Tensor) -> bool:
+        if a.is_constant or b.is_constant:
+            return True
+        first, second = (self.writer.plan.slots[tensor.index] for tensor in (a, b))
+        return not first.overlaps(second)
+
     def scratch(self) -> Value:
         scratch = self.writer.plan.scratch.get(self.node.index)
         if scratch is None:
@@ -253,11 +259,7 @@ class _ModelWriter:
                 for node in self.graph.nodes
                 for call in lowered[node.index].calls
             ],
-            "layers": [
-                self._layer(node, lowered[node.index])
-                for node in self.graph.nodes
-                if lowered[node.index].calls
-            ],
+            "layers": self._layers(lowered),
             "fed_inputs": self._fed_inputs(),
             "parts": [self._part(k, part) for k, part in enumerate(self._parts())],
             "layer_count": len(self.graph.nodes),
@@ -267,10 +269,25 @@ class _ModelWriter:
     def _struct_name(self, node: Node, call: Call) -> str:
         return self.node_prefix(node) + (f"_{call.suffix}" if call.suffix else "")
 
-    def _layer(self, node: Node, lowered: Lowered) -> dict[str, Any]:
-        """A node's own function, which makes any of its rows."""
+    def _layers(self, lowered: Mapping[int, Lowered]) -> list[dict[str, Any]]:
+        """The nodes that compute, each a function of its own."""
+        layers: list[dict[str, Any]] = []
+        completion = 0
+        for node in self.graph.nodes:
+            calls = lowered[node.index].calls
+            if calls:
+                layers.append(self._layer(node, calls, completion))
+                completion += sum(call.final for call in calls)
+        return layers
+
+    def _layer(self, node: Node, lowered_calls: Sequence[Call], completion: int) -> dict[str, Any]:
+        """A node's own function, which makes any of its rows.
+
+        Args:
+            completion: the first that it tells the observer of.
+        """
         calls = []
-        for call in lowered.calls:
+        for call in lowered_calls:
             output = node.outputs[call.output]
             # Outputs of other heights than the first's are only ever made whole.
             streamed = output.height == node.output.height
@@ -283,8 +300,10 @@ class _ModelWriter:
                     "output": call.output,
                     "row_bytes": output.row_bytes,
                     "final": call.final,
+                    "completion": completion,
                 }
             )
+            completion += call.final
         return {
             "index": node.index,
             "function": self._function(node.index),

@@ -110,6 +110,9 @@ class LowerContext(Protocol):
     def lies_whole(self, tensor: Tensor) -> bool:
         """Whether all rows of ``tensor`` lie in memory one behind the other, without gaps."""
 
+    def lie_apart(self, a: Tensor, b: Tensor) -> bool:
+        """Whether no byte of memory holds rows of both."""
+
     def scratch(self) -> Value:
         """The address of the node's scratch, or NULL where it needs none."""
 

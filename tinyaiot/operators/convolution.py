@@ -15,6 +15,7 @@ from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators import linear
 from tinyaiot.operators.base import (
     Columns,
+    Kernel,
     LowerContext,
     Narrowed,
     Operator,
@@ -124,14 +125,14 @@ class Convolution(Operator[ConvolutionAttributes]):
         lowered = linear.lower_linear(node, context.prefix, kernel)
         joined = _is_pointwise(node) and context.lies_whole(source) and context.lies_whole(output)
         call = Call(
-            function="ta_conv_2d_rows",
+            function=_driver(node, kernel, context),
             struct_type="ta_conv_2d",
             fields={
                 "kernel": Ref(kernel.function),
                 "in": context.source(source),
                 "out": context.sink(output),
                 "scratch": context.scratch(),
-                "zero_row": _zero_row(node, context),
+                "zero_row": _zero_row(node, kernel, context),
                 **lowered.fields,
                 "in_width": source.width * (source.height if joined else 1),
                 "in_channels": source.channels,
@@ -167,15 +168,25 @@ def row_pixels(node: Node) -> int:
     return node.output.width * (node.output.height if _is_pointwise(node) else 1)
 
 
-def _zero_row(node: Node, context: LowerContext) -> Value:
+def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
+    """The function that makes rows."""
+    source, output = node.input(0), node.output
+    pairs = kernel.row_pairs(node) if isinstance(kernel, linear.LinearKernel) else None
+    if pairs and context.lies_whole(output) and context.lie_apart(source, output):
+        return pairs
+    return "ta_conv_2d_rows"
+
+
+def _zero_row(node: Node, kernel: Kernel, context: LowerContext) -> Value:
     """As many zero points as padding needs: a row above and below, a pixel beside, or none."""
     source = node.input(0)
     vertical, horizontal = convolution_windows(node)
-    if vertical.is_padded:
-        return context.filled_row(source.zero_point, source.row_bytes)
-    if horizontal.is_padded:
-        return context.filled_row(source.zero_point, source.channels)
-    return Ref("NULL")
+    if not (vertical.is_padded or horizontal.is_padded):
+        return Ref("NULL")
+    nbytes = source.row_bytes if vertical.is_padded else source.channels
+    if isinstance(kernel, linear.LinearKernel) and kernel.pads_by_value:
+        nbytes = 1
+    return context.filled_row(source.zero_point, nbytes)
 
 
 def convolution_windows(node: Node) -> tuple[Window, Window]:

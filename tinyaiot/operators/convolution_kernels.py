@@ -46,7 +46,7 @@ def dsp_groups(meets_all_channels: _Predicate) -> Kernel:
         applies=applies,
         scratch_bytes=linear_dsp.group_bytes,
         shared=linear_dsp.SHARED_SOURCES,
-        layout=linear_dsp.pairs,
+        layout=linear_dsp.window_pairs,
         stretch=linear_dsp.group,
         tier=TUNED,
     )

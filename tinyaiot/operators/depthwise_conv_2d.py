@@ -147,6 +147,8 @@ class DepthwiseConv2D(Convolution):
             shared=(CLAMP_SOURCE,),
             layout=depthwise_dsp.by_channel,
             stretch=depthwise_dsp.stretch,
+            row_pairs=depthwise_dsp.row_pairs,
+            pads_by_value=True,
             tier=TUNED,
         ),
         LinearKernel(
@@ -155,6 +157,7 @@ class DepthwiseConv2D(Convolution):
             applies=depthwise_dsp.takes_taps,
             shared=(CLAMP_SOURCE,),
             layout=depthwise_dsp.by_fours,
+            pads_by_value=True,
             tier=TUNED,
         ),
         thumb2_windows(_has_one_channel),

@@ -79,8 +79,17 @@ def stretch(node: Node) -> int:
 
 
 def strip_bytes(node: Node, core: Core) -> int:
-    """Scratch of the strips."""
-    return _CHANNELS * 8 * _columns(node, -(-stretch(node) // 2) * 2)
+    """Scratch of the strips, and of the pointer to a fourth row."""
+    columns = _columns(node, -(-stretch(node) // 2) * 2)
+    return core.pointer_bytes + _CHANNELS * 8 * columns
+
+
+def row_pairs(node: Node) -> str | None:
+    """What makes rows in strips in pairs, where the node lets it."""
+    a = node.attributes
+    if (a.stride_h, a.stride_w, a.dilation_h) != (1, 1, 1) or node.output.height == 1:
+        return None
+    return "ta_depthwise_conv_2d_s8_3x3_dsp_pairs"
 
 
 def _columns(node: Node, outputs: int) -> int:

@@ -52,7 +52,7 @@ def batches_are_whole_rows(node: Node) -> bool:
 def _batch_bytes(node: Node, core: Core) -> int:
     depth = node.input(1).shape[1]
     as_bytes = min(depth, node.input(0).row_bytes) % 4 != 0
-    return linear_dsp.scratch_bytes(depth, 1, as_bytes)
+    return linear_dsp.widened_bytes(depth, 1) + as_bytes * -(-depth // 4) * 4
 
 
 def _pieces_bytes(node: Node, core: Core) -> int:

@@ -156,10 +156,15 @@ class LinearKernel(Kernel):
         layout: makes them; by default weights as their tensor has them, biases with the input's
             zero point folded in, and packed multipliers.
         stretch: output pixels that a convolution's kernel takes at a time.
+        row_pairs: the function that makes a convolution's rows in pairs, where the node lets it;
+            the output lies whole, and nowhere where input is.
+        pads_by_value: whether it reads no more than one zero point of all padding.
     """
 
     layout: Callable[[Node], Constants] = lambda node: as_stored(node)
     stretch: Callable[[Node], int] = lambda node: 1
+    row_pairs: Callable[[Node], str | None] = lambda node: None
+    pads_by_value: bool = False
 
 
 @functools.lru_cache(maxsize=512)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tinyaiot.cores import Core
 from tinyaiot.fixed_point import IntArray
 from tinyaiot.graph import Node
-from tinyaiot.operators.convolution import row_pixels
+from tinyaiot.operators.convolution import convolution_windows, row_pixels
 from tinyaiot.operators.floors import (
     RIGHT_SHIFTS,
     Floors,
@@ -27,6 +27,7 @@ SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 # The order of four taps in memory; SXTB16 takes bytes 0 and 2 of a word, then 1 and 3.
 _TAP_ORDER = (0, 2, 1, 3)
 _FLOOR_SHIFT = 11
+_MIN_FOURS = 2
 _GROUP = 3
 _Words = npt.NDArray[np.uint32]
 
@@ -54,9 +55,20 @@ def requantizes(linear: Linear) -> bool:
 
 def pairs(node: Node) -> Constants:
     """Filters in pairs, with their biases and requantization around each."""
+    return _pairs(node, np.arange(settled_linear(node).filters.shape[1]))
+
+
+def window_pairs(node: Node) -> Constants:
+    """The same of a convolution: what does not fill the last word of a row goes behind all rows."""
+    taps = np.arange(settled_linear(node).filters.shape[1]).reshape(node.input(1).shape[1], -1)
+    whole = taps.shape[1] // 4 * 4
+    return _pairs(node, np.concatenate((taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1))))
+
+
+def _pairs(node: Node, order: IntArray) -> Constants:
     linear, found = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     ahead, behind = _exact(linear) if found is None else _by_floors(linear, found)
-    words = (ahead, _packed(linear).view(np.uint32), behind)
+    words = (ahead, _packed(_joined(linear)[:, order]).view(np.uint32), behind)
     return Constants(
         weights=np.ascontiguousarray(np.concatenate(words, axis=1)),
         requant=None,
@@ -64,9 +76,9 @@ def pairs(node: Node) -> Constants:
     )
 
 
-def eights(taps: int) -> int:
-    """Taps in eights, as filters are padded."""
-    return -(-taps // 8)
+def fours(taps: int) -> int:
+    """Taps in fours, as filters are padded."""
+    return max(-(-taps // 4), _MIN_FOURS)
 
 
 def group(node: Node) -> int:
@@ -75,14 +87,23 @@ def group(node: Node) -> int:
 
 
 def group_bytes(node: Node, core: Core) -> int:
-    """Scratch of a convolution's group; where channels are no multiple of four, as bytes too."""
-    taps = settled_linear(node).filters.shape[1]
-    return scratch_bytes(taps, group(node), node.input(0).channels % 4 != 0)
+    """Scratch of a convolution's group; where channels are no multiple of four, of its strip."""
+    channels, pixels = node.input(0).channels, group(node)
+    taps: int = settled_linear(node).filters.shape[1]
+    height = node.input(1).shape[1]
+    widened = widened_bytes(taps, pixels)
+    if channels % 4 == 0:
+        return widened
+    lines = -(-(taps // height % 4 * height) // 4) * 4 * pixels
+    horizontal = convolution_windows(node)[1]
+    if not horizontal.is_padded and horizontal.dilation == 1:
+        return widened + lines
+    return widened + lines + height * core.pointer_bytes + taps * pixels
 
 
-def scratch_bytes(taps: int, pixels: int, as_bytes: bool) -> int:
-    """Scratch of a group of widened pixels, and of the group as bytes where it needs that."""
-    return pixels * (16 * eights(taps) + as_bytes * -(-taps // 4) * 4)
+def widened_bytes(taps: int, pixels: int) -> int:
+    """Scratch of a group of widened pixels."""
+    return pixels * 8 * fours(taps)
 
 
 def _joined(linear: Linear) -> IntArray:
@@ -121,11 +142,10 @@ def _words(*columns: IntArray) -> _Words:
     return np.stack(columns, axis=1).astype(np.uint32)
 
 
-def _packed(linear: Linear) -> npt.NDArray[np.int16]:
-    """Taps of pairs, [pairs, 8 * eights], in the order of memory."""
-    joined = _joined(linear)
+def _packed(joined: IntArray) -> npt.NDArray[np.int16]:
+    """Taps of pairs, [pairs, 4 * fours], in the order of memory."""
     count, taps = joined.shape
-    padded = np.zeros((count, eights(taps) * 8), np.int16)
+    padded = np.zeros((count, fours(taps) * 4), np.int16)
     padded[:, :taps] = joined
     ordered = padded.reshape(count, -1, 4)[:, :, _TAP_ORDER]
     return np.ascontiguousarray(ordered.reshape(count, -1))

@@ -23,7 +23,8 @@ struct ta_conv_2d {
     ta_sink out;
     void *scratch;          /* kernel_h row pointers, then the kernel's own */
     const int8_t *zero_row; /* zero points of the input: a row of them where there is padding
-                             * above or below, a pixel where only beside, else NULL */
+                             * above or below, a pixel where only beside, one where the kernel
+                             * takes no more, else NULL */
     const int8_t *weights;  /* [out_channels][kernel_h][kernel_w][filter_channels] */
     const int32_t *bias;    /* [out_channels], the input's zero point folded in */
     ta_requant requant;
@@ -43,6 +44,9 @@ struct ta_conv_2d {
     uint8_t pad_top;
     uint8_t pad_left;
 };
+
+/* Fills rows with the kernel_h input rows under output row y. */
+void ta_conv_2d_window(const ta_conv_2d *op, int32_t y, const int8_t **rows);
 
 /* Makes output rows [y_start, y_stop). */
 void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);

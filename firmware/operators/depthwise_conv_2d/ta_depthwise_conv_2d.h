@@ -20,10 +20,14 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_c;
  * four channels, cores with the DSP extension. Weights are [out_channels][9] in the order (0, 0),
  * (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2) by row and column; bias is
  * [out_channels][2], biases and slopes of floors (see ta_requant.h) by
- * TA_DEPTHWISE_FLOOR_SHIFT. Needs [4][columns][2] words of scratch instead, for the input columns
- * of `stretch` output pixels, rounded up to an even number. */
+ * TA_DEPTHWISE_FLOOR_SHIFT. Needs a word and [columns][4][2] words of scratch instead, for the
+ * input columns of `stretch` output pixels, rounded up to an even number. */
 #define TA_DEPTHWISE_FLOOR_SHIFT 8
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
+
+/* The same, as ta_conv_2d_rows, but output rows in pairs: strides and dilations are 1, the output
+ * lies whole in memory, without gaps, and nowhere where input is. */
+void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
 /* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four
  * rows. Weights are [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where

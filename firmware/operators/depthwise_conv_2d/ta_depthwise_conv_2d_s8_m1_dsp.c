@@ -7,7 +7,6 @@
 #pragma GCC optimize("Os")
 
 #include "ta_depthwise_conv_2d.h"
-#include "ta_dsp_requant.h"
 
 #define CHANNELS 4
 

@@ -10,37 +10,26 @@ ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights,
                                int32_t channels, const int32_t *pixels)
 {
     const ta_linear_dsp layer = {
-        .pixels = pixels,
-        .eights = (taps + 7) / 8 + 1,
         .channels = channels,
         .offset = requant->floors ? ta_floor_offset(requant, TA_LINEAR_FLOOR_SHIFT)
                                   : 2 * requant->zero_point + 1,
+        .pixels = pixels,
+        .fours = ta_linear_dsp_fours(taps),
         .pairs = (const int32_t *)(const void *)weights,
-        .kind = requant->floors ? TA_LINEAR_DSP_GROUP : 2 * TA_LINEAR_DSP_GROUP,
+        .kind = requant->floors ? 0 : 4,
     };
     return layer;
 }
 
-/* Four taps of three pixels: 11 instructions, and 2 of the loop. */
-__attribute__((naked, noinline)) static int32_t *widen_three(
-    int32_t *group __attribute__((unused)), const int8_t *taps __attribute__((unused)),
-    int32_t step __attribute__((unused)), int32_t fours __attribute__((unused)))
+/* Four taps: 12 instructions. */
+__attribute__((naked)) int32_t *ta_linear_dsp_widen_three(
+    int32_t *group __attribute__((unused)), const int8_t *first __attribute__((unused)),
+    const int8_t *second __attribute__((unused)), const int8_t *third __attribute__((unused)),
+    int32_t fours __attribute__((unused)))
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, lr}\n"
-                     "add r12, r1, r2\n"
-                     "add r2, r12, r2\n"
-                     "1:\n"
-                     "ldr r7, [r1], #4\n"
-                     "ldr r8, [r12], #4\n"
-                     "ldr r9, [r2], #4\n"
-                     "sxtb16 r4, r7\n"
-                     "sxtb16 r5, r8\n"
-                     "sxtb16 r6, r9\n"
-                     "sxtb16 r7, r7, ror #8\n"
-                     "sxtb16 r8, r8, ror #8\n"
-                     "sxtb16 r9, r9, ror #8\n"
-                     "stmia r0!, {r4, r5, r6, r7, r8, r9}\n"
-                     "subs r3, #1\n"
+                     "ldr r12, [sp, #28]\n"
+                     "1:\n" TA_WIDEN_FOUR_OF_3 "subs r12, #1\n"
                      "bne 1b\n"
                      "pop {r4, r5, r6, r7, r8, r9, pc}\n");
 }
@@ -68,7 +57,7 @@ int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, i
                              int32_t lanes)
 {
     if (lanes == TA_LINEAR_DSP_GROUP) {
-        return widen_three(group, taps, step, fours);
+        return ta_linear_dsp_widen_three(group, taps, taps + step, taps + 2 * step, fours);
     }
     for (int32_t lane = 0; lane < lanes; ++lane) {
         (void)ta_linear_dsp_widen_one(group + lane, taps + lane * step, fours, lanes);

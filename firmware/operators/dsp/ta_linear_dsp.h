@@ -7,13 +7,13 @@
  * halfwords as they lie sums S = 256 * D1 + D0; unpacking their low bytes (one SXTB16) gives w0
  * and with it D0; 256 * D1 = S - D0. That is half the unpacking of two filters.
  *
- * Taps go in fours, in the order 0, 2, 1, 3 in which SXTB16 takes a word apart. Filters are
- * padded with zeros to eights; what pixels have there does not matter. Up to three pixels make a
- * group: [4 * eights][n] words for a group of n, word [2 * i + h][p] holding taps 4i + h and
+ * Taps go in fours, at least two of them, in the order 0, 2, 1, 3 in which SXTB16 takes a word
+ * apart. Filters are padded with zeros; what pixels have there does not matter. Up to three pixels
+ * make a group: [2 * fours][n] words for a group of n, word [2 * i + h][p] holding taps 4i + h and
  * 4i + h + 2 of pixel p.
  *
  * Around the taps of a pair lie its constants, in the order in which they are read:
- *   [1] what S starts from, [4 * eights] taps, then
+ *   [1] what S starts from, [2 * fours] taps, then
  *   floors (see ta_requant.h, by TA_LINEAR_FLOOR_SHIFT): slope 0, bias 0, slope 1, S starting
  *     from bias 1; 256 * acc + bias is an int32, slopes are in [1, 2^31);
  *   else: mantissa 0, 2 * bias 0, right shift 0 - 1 + 256 * (right shift 1 - 1), mantissa 1, S
@@ -28,18 +28,27 @@
 #define TA_LINEAR_DSP_GROUP 3
 #define TA_LINEAR_FLOOR_SHIFT 11
 
-/* The assembly knows the first six. */
+/* The assembly knows the first seven. */
 typedef struct ta_linear_dsp {
-    const int32_t *pixels; /* the group */
-    int32_t eights;        /* taps of a filter / 8, rounded up, and 1 */
     int8_t *out;           /* of the next pair */
     int8_t *end;           /* of the first pixel's outputs */
     int32_t channels;      /* at least 2 */
     int32_t offset;        /* of floors; else 2 * zero point + 1 */
+    const int32_t *pixels; /* the group */
+    int32_t turns;         /* of the loop over taps */
+    int32_t skip;          /* bytes of code that its first leaves out */
+    int32_t fours;         /* of taps of a filter */
     const int32_t *pairs;  /* (channels + 1) / 2 of them; where channels is odd, the last is that
                             * of the last two */
-    int32_t kind;          /* 3 for floors, else 6 */
+    int32_t kind;          /* 4 where requantization is exact, and that of the group's size */
+    int32_t count;         /* pixels of the group; 0 at first */
 } ta_linear_dsp;
+
+/* Fours of taps. */
+static inline int32_t ta_linear_dsp_fours(int32_t taps)
+{
+    return taps > 4 ? (taps + 3) / 4 : 2;
+}
 
 /* A layer over groups at `pixels`. */
 ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights, int32_t taps,
@@ -53,6 +62,23 @@ void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
  * next taps go. */
 int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, int32_t fours,
                              int32_t lanes);
+
+/* The same of three pixels, wherever they are. */
+int32_t *ta_linear_dsp_widen_three(int32_t *group, const int8_t *first, const int8_t *second,
+                                   const int8_t *third, int32_t fours);
+
+/* Of three pixels at r1 to r3, to r0; r4-r9 are lost. 10 instructions. */
+#define TA_WIDEN_FOUR_OF_3                                                                        \
+    "ldr r7, [r1], #4\n"                                                                          \
+    "ldr r8, [r2], #4\n"                                                                          \
+    "ldr r9, [r3], #4\n"                                                                          \
+    "sxtb16 r4, r7\n"                                                                             \
+    "sxtb16 r5, r8\n"                                                                             \
+    "sxtb16 r6, r9\n"                                                                             \
+    "sxtb16 r7, r7, ror #8\n"                                                                     \
+    "sxtb16 r8, r8, ror #8\n"                                                                     \
+    "sxtb16 r9, r9, ror #8\n"                                                                     \
+    "stmia r0!, {r4, r5, r6, r7, r8, r9}\n"
 
 /* The same of one pixel in a group of `lanes`; returns where its own next taps go. */
 int32_t *ta_linear_dsp_widen_one(int32_t *pixel, const int8_t *taps, int32_t fours, int32_t lanes);

@@ -2,7 +2,8 @@
  *
  * Registers: r0 pixels, then out; r1 pairs; r2-r4 the sums S of pixels 0 to 2, r5-r7 their sums
  * D0; r8-r9 filters, r10-r12 taps, lr the count; later constants. A group of two uses the sums of
- * pixels 1 and 2, a single pixel those of pixel 2. Everything else waits on the stack:
+ * pixels 1 and 2, a single pixel those of pixel 2. Everything else waits on the stack: the first
+ * six members of ta_linear_dsp and four addresses.
  */
 /* What is hot is assembly; what surrounds it is built for size. */
 #pragma GCC optimize("Os")
@@ -10,24 +11,17 @@
 #include "ta_dsp_requant.h"
 #include "ta_linear_dsp.h"
 
-#define START "[sp]"       /* where a pair starts, for a group of this size */
-#define FINISH "[sp, #4]"  /* where it is requantized */
-#define SECOND "[sp, #8]"  /* its second filter, where that goes on its own */
-#define PIXELS "[sp, #12]" /* the first six members of ta_linear_dsp */
-#define OUT "#20"
-#define OFFSET "[sp, #32]"
+#define OUT "[sp]"
+#define END "[sp, #4]"
+#define OFFSET "[sp, #12]"
+#define PIXELS "[sp, #16]" /* and turns of the loop */
+#define ENTRY "[sp, #24]"  /* of the loop */
+#define FINISH "[sp, #28]" /* where a pair is requantized */
+#define SECOND "[sp, #32]" /* its second filter, where that goes on its own */
+#define START "[sp, #36]"  /* where the next pair starts */
 
-/* Four taps of three pixels: 17 instructions for 24 MACs. */
-#define FOUR_OF_3                                                                                 \
-    "ldmia r1!, {r8, r9}\n"                                                                       \
-    "ldmia r0!, {r10, r11, r12}\n"                                                                \
-    "smlad r2, r8, r10, r2\n"                                                                     \
-    "smlad r3, r8, r11, r3\n"                                                                     \
-    "smlad r4, r8, r12, r4\n"                                                                     \
-    "sxtb16 r8, r8\n"                                                                             \
-    "smlad r5, r8, r10, r5\n"                                                                     \
-    "smlad r6, r8, r11, r6\n"                                                                     \
-    "smlad r7, r8, r12, r7\n"                                                                     \
+/* The second half of four taps of three pixels. */
+#define HALF_OF_3                                                                                 \
     "ldmia r0!, {r10, r11, r12}\n"                                                                \
     "smlad r2, r9, r10, r2\n"                                                                     \
     "smlad r3, r9, r11, r3\n"                                                                     \
@@ -37,9 +31,34 @@
     "smlad r6, r9, r11, r6\n"                                                                     \
     "smlad r7, r9, r12, r7\n"
 
+/* Four taps of three pixels: 17 instructions for 24 MACs. */
+#define FOUR_OF_3                                                                                 \
+    "ldmia.w r1!, {r8, r9}\n"                                                                     \
+    "ldmia r0!, {r10, r11, r12}\n"                                                                \
+    "smlad r2, r8, r10, r2\n"                                                                     \
+    "smlad r3, r8, r11, r3\n"                                                                     \
+    "smlad r4, r8, r12, r4\n"                                                                     \
+    "sxtb16 r8, r8\n"                                                                             \
+    "smlad r5, r8, r10, r5\n"                                                                     \
+    "smlad r6, r8, r11, r6\n"                                                                     \
+    "smlad r7, r8, r12, r7\n" HALF_OF_3
+
+/* The first four, behind what S starts from. */
+#define FIRST_OF_3                                                                                \
+    "ldmia r1!, {r2, r8, r9}\n"                                                                   \
+    "ldrd r0, lr, " PIXELS "\n"                                                                   \
+    "ldmia r0!, {r10, r11, r12}\n"                                                                \
+    "smlad r3, r8, r11, r2\n"                                                                     \
+    "smlad r4, r8, r12, r2\n"                                                                     \
+    "smlad r2, r8, r10, r2\n"                                                                     \
+    "sxtb16 r8, r8\n"                                                                             \
+    "smuad r5, r8, r10\n"                                                                         \
+    "smuad r6, r8, r11\n"                                                                         \
+    "smuad r7, r8, r12\n" HALF_OF_3
+
 /* Four taps of pixels 1 and 2: 12 instructions for 16 MACs. */
 #define FOUR_OF_2                                                                                 \
-    "ldmia r1!, {r2, r5}\n"                                                                       \
+    "ldmia.w r1!, {r2, r5}\n"                                                                     \
     "ldmia r0!, {r9, r10, r11, r12}\n"                                                            \
     "smlad r3, r2, r9, r3\n"                                                                      \
     "smlad r4, r2, r10, r4\n"                                                                     \
@@ -52,9 +71,24 @@
     "smlad r6, r5, r11, r6\n"                                                                     \
     "smlad r7, r5, r12, r7\n"
 
+#define FIRST_OF_2                                                                                \
+    "ldmia r1!, {r2, r5, r8}\n"                                                                   \
+    "ldrd r0, lr, " PIXELS "\n"                                                                   \
+    "ldmia r0!, {r9, r10, r11, r12}\n"                                                            \
+    "smlad r3, r5, r9, r2\n"                                                                      \
+    "smlad r4, r5, r10, r2\n"                                                                     \
+    "sxtb16 r5, r5\n"                                                                             \
+    "smuad r6, r5, r9\n"                                                                          \
+    "smuad r7, r5, r10\n"                                                                         \
+    "smlad r3, r8, r11, r3\n"                                                                     \
+    "smlad r4, r8, r12, r4\n"                                                                     \
+    "sxtb16 r8, r8\n"                                                                             \
+    "smlad r6, r8, r11, r6\n"                                                                     \
+    "smlad r7, r8, r12, r7\n"
+
 /* Eight taps of pixel 2: 14 instructions for 16 MACs. */
 #define EIGHT_OF_1                                                                                \
-    "ldmia r1!, {r2, r3, r5, r6}\n"                                                               \
+    "ldmia.w r1!, {r2, r3, r5, r6}\n"                                                             \
     "ldmia r0!, {r9, r10, r11, r12}\n"                                                            \
     "smlad r4, r2, r9, r4\n"                                                                      \
     "sxtb16 r2, r2\n"                                                                             \
@@ -69,22 +103,27 @@
     "sxtb16 r6, r6\n"                                                                             \
     "smlad r7, r6, r12, r7\n"
 
-/* Sixteen taps a turn; an odd number of eights starts in the middle. */
-#define SUMS(eight)                                                                               \
-    "bcc 2f\n"                                                                                    \
-    "1:\n" eight "2:\n" eight "subs lr, #1\n"                                                     \
-    "bne 1b\n"
+/* The first four taps, where their number is no multiple of eight. */
+#define FIRST_OF_1                                                                                \
+    "ldmia r1!, {r4, r5, r6}\n"                                                                   \
+    "ldrd r0, lr, " PIXELS "\n"                                                                   \
+    "ldmia r0!, {r9, r10}\n"                                                                      \
+    "smlad r4, r5, r9, r4\n"                                                                      \
+    "sxtb16 r5, r5\n"                                                                             \
+    "smuad r7, r5, r9\n"                                                                          \
+    "smlad r4, r6, r10, r4\n"                                                                     \
+    "sxtb16 r6, r6\n"                                                                             \
+    "smlad r7, r6, r10, r7\n"
 
-/* After the sums: r0 the next pair's out, r8-r10 constants, r12 the channels, lr the offset. The
- * flags tell until the end whether this was the last pair. */
-#define GO_ON                                                                                     \
-    "add r0, sp, " OUT "\n"                                                                       \
-    "ldmia r0, {r0, r11, r12, lr}\n"                                                              \
-    "ldmia r1!, {r8, r9, r10}\n"                                                                  \
-    "adds r0, #2\n"                                                                               \
-    "str r0, [sp, " OUT "]\n"                                                                     \
-    "cmp r0, r11\n"                                                                               \
+#define AGAIN(loop)                                                                               \
+    "subs lr, #1\n"                                                                               \
+    "bne " loop "\n"                                                                              \
     "ldr pc, " FINISH "\n"
+
+/* After the sums: r0 out, r11 its end, r12 the channels, lr the offset, r8-r10 constants. */
+#define CONSTANTS                                                                                 \
+    "ldmia sp, {r0, r11, r12, lr}\n"                                                              \
+    "ldmia r1!, {r8, r9, r10}\n"
 
 /* Both outputs of a pixel by floors. */
 #define FLOORS(s, d)                                                                              \
@@ -93,10 +132,12 @@
     "smmla " s ", " s ", r10, lr\n"                                                               \
     "smmla " d ", " d ", r8, lr\n"                                                                \
     "ssat " s ", #8, " s ", asr #11\n"                                                            \
-    "ssat " d ", #8, " d ", asr #11\n"                                                            \
-    "strb " s ", [r0, #-1]\n"                                                                     \
-    "strb " d ", [r0, #-2]\n"                                                                     \
-    "add r0, r12\n"
+    "ssat " d ", #8, " d ", asr #11\n"
+
+/* Goes on to the next pair, if any. */
+#define NEXT                                                                                      \
+    "str r0, " OUT "\n"                                                                           \
+    "cmp r0, r11\n"
 
 /* The first output of a pixel, exactly (see ta_dsp_requant.h), and 256 times the second's sum. */
 #define EXACT_0(s, d)                                                                             \
@@ -106,7 +147,7 @@
     "smmlar " d ", " d ", r8, r11\n"                                                              \
     "asr " d ", " d ", r10\n"                                                                     \
     "ssat " d ", #8, " d ", asr #1\n"                                                             \
-    "strb " d ", [r0, #-2]\n"                                                                     \
+    "strb " d ", [r0]\n"                                                                          \
     "add r0, r12\n"
 
 /* The second. */
@@ -119,8 +160,11 @@
     "strb " s ", [r0, #-1]\n"                                                                     \
     "add r0, r12\n"
 
-/* All pairs of a group, kind: three less its pixels, and three more where requantization is
- * exact. Returns the end of the pairs. */
+/* The loop is entered so many bytes from its start for each four, or eight, that is to be left out:
+ * ta_linear_s8_dsp reckons with them. */
+#define IS(bytes, from, to) ".if " to " - " from " != " bytes "\n.error \"size\"\n.endif\n"
+
+/* All pairs of a group; kind: the row of the table below. Returns the end of the pairs. */
 __attribute__((naked, noinline)) static const int32_t *apply(
     const ta_linear_dsp *layer __attribute__((unused)),
     const int32_t *pairs __attribute__((unused)), int32_t kind __attribute__((unused)))
@@ -128,58 +172,63 @@ __attribute__((naked, noinline)) static const int32_t *apply(
     __asm__ volatile(
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
         "adr r3, 90f\n"
-        "add r2, r2, r2, lsl #1\n"
-        "add r3, r3, r2, lsl #2\n"
-        "ldmia r3, {r4, r5, r6}\n"
-        "ldmia r0, {r7, r8, r9, r10, r11, r12}\n"
-        "push {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n"
-        "bx r4\n"
-        /* Three pixels: 68 instructions for 96 MACs. */
-        "13:\n"
-        "ldrd r0, lr, " PIXELS "\n"
-        "ldr r2, [r1], #4\n"
-        "movs r5, #0\n"
-        "mov r6, r5\n"
-        "mov r7, r5\n"
-        "mov r3, r2\n"
-        "mov r4, r2\n"
-        "lsrs lr, lr, #1\n" SUMS(FOUR_OF_3 FOUR_OF_3) GO_ON
-        /* Two. */
-        "12:\n"
-        "ldrd r0, lr, " PIXELS "\n"
-        "ldr r3, [r1], #4\n"
-        "movs r6, #0\n"
-        "mov r7, r6\n"
-        "mov r4, r3\n"
-        "sub lr, #1\n"
-        "lsl lr, lr, #1\n"
-        "1:\n" FOUR_OF_2 "subs lr, #1\n"
-        "bne 1b\n" GO_ON
-        /* One. */
-        "11:\n"
+        "add r3, r3, r2, lsl #4\n"
+        "ldmia r3, {r10, r11, r12, lr}\n"
+        "ldmia r0, {r4, r5, r6, r7, r8, r9}\n"
+        "ldr r0, [r0, #24]\n"
+        "add r10, r0\n"
+        "push {r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n"
+        "bx lr\n"
+        /* Three pixels: 70 instructions for 96 MACs. */
+        "13:\n" FIRST_OF_3 "ldr pc, " ENTRY "\n"
+        "1:\n" FOUR_OF_3 "2:\n" FOUR_OF_3 FOUR_OF_3 FOUR_OF_3 AGAIN("1b") IS("68", "1b", "2b")
+        /* Two: 26 for 32. */
+        "12:\n" FIRST_OF_2 "ldr pc, " ENTRY "\n"
+        "3:\n" FOUR_OF_2 "4:\n" FOUR_OF_2 AGAIN("3b") IS("48", "3b", "4b")
+        /* One: 30 for 32. */
+        "11:\n" FIRST_OF_1 "ldr pc, " ENTRY "\n"
+        "10:\n"
         "ldrd r0, lr, " PIXELS "\n"
         "ldr r4, [r1], #4\n"
         "movs r7, #0\n"
-        "lsrs lr, lr, #1\n" SUMS(EIGHT_OF_1) GO_ON
-        "23:\n" FLOORS("r2", "r5")
-        "22:\n" FLOORS("r3", "r6")
-        "21:\n" FLOORS("r4", "r7")
+        "ldr pc, " ENTRY "\n"
+        "5:\n" EIGHT_OF_1 "6:\n" EIGHT_OF_1 AGAIN("5b") IS("56", "5b", "6b")
+        "23:\n" CONSTANTS FLOORS("r2", "r5") FLOORS("r3", "r6") FLOORS("r4", "r7")
+        "strb r6, [r0, r12]\n"
+        "strb r7, [r0, r12, lsl #1]\n"
+        "strb r5, [r0], #1\n"
+        "strb r3, [r0, r12]\n"
+        "strb r4, [r0, r12, lsl #1]\n"
+        "strb r2, [r0], #1\n" NEXT
+        "bne 13b\n"
+        "b 80f\n"
+        "22:\n" CONSTANTS FLOORS("r3", "r6") FLOORS("r4", "r7")
+        "strb r7, [r0, r12]\n"
+        "strb r6, [r0], #1\n"
+        "strb r4, [r0, r12]\n"
+        "strb r3, [r0], #1\n" NEXT
+        "bne 12b\n"
+        "b 80f\n"
+        "21:\n" CONSTANTS FLOORS("r4", "r7")
+        "strb r7, [r0], #1\n"
+        "strb r4, [r0], #1\n" NEXT
         "beq 80f\n"
         "ldr pc, " START "\n"
         /* r10: the right shifts less 1; a shift takes the lowest byte. lr: half an output and the
          * zero point, before the shift. */
-        "33:\n" "lsl lr, lr, r10\n" EXACT_0("r2", "r5")
+        "33:\n" CONSTANTS "lsl lr, lr, r10\n" EXACT_0("r2", "r5")
         "b 42f\n"
-        "32:\n" "lsl lr, lr, r10\n"
+        "32:\n" CONSTANTS "lsl lr, lr, r10\n"
         "42:\n" EXACT_0("r3", "r6")
         "b 41f\n"
-        "31:\n" "lsl lr, lr, r10\n"
+        "31:\n" CONSTANTS "lsl lr, lr, r10\n"
         "41:\n" EXACT_0("r4", "r7")
-        "ldr r0, [sp, " OUT "]\n"
+        "ldrd r0, r11, " OUT "\n"
         "ldr r8, [r1], #4\n"
         "ldr lr, " OFFSET "\n"
         "lsr r10, r10, #8\n"
         "lsl lr, lr, r10\n"
+        "adds r0, #2\n" NEXT
         "ldr pc, " SECOND "\n"
         "53:\n" EXACT_1("r2")
         "52:\n" EXACT_1("r3")
@@ -188,28 +237,54 @@ __attribute__((naked, noinline)) static const int32_t *apply(
         "ldr pc, " START "\n"
         "80:\n"
         "mov r0, r1\n"
-        "add sp, #36\n"
+        "add sp, #40\n"
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
         ".balign 4\n"
+        /* The loop, where pairs are requantized, their second filter, where the next starts: for
+         * one pixel, of an even number of fours and of an odd one, two, three. */
         "90:\n"
-        ".word 13b + 1, 23b + 1, 0\n"
-        ".word 12b + 1, 22b + 1, 0\n"
-        ".word 11b + 1, 21b + 1, 0\n"
-        ".word 13b + 1, 33b + 1, 53b + 1\n"
-        ".word 12b + 1, 32b + 1, 52b + 1\n"
-        ".word 11b + 1, 31b + 1, 51b + 1\n");
+        ".word 5b + 1, 21b + 1, 0, 10b + 1\n"
+        ".word 5b + 1, 21b + 1, 0, 11b + 1\n"
+        ".word 3b + 1, 22b + 1, 0, 12b + 1\n"
+        ".word 1b + 1, 23b + 1, 0, 13b + 1\n"
+        ".word 5b + 1, 31b + 1, 51b + 1, 10b + 1\n"
+        ".word 5b + 1, 31b + 1, 51b + 1, 11b + 1\n"
+        ".word 3b + 1, 32b + 1, 52b + 1, 12b + 1\n"
+        ".word 1b + 1, 33b + 1, 53b + 1, 13b + 1\n");
+}
+
+/* Where and how often the loop runs for a group of `count` pixels, and the group's kind. */
+static void enter(ta_linear_dsp *layer, int32_t count)
+{
+    const int32_t fours = layer->fours;
+    const int32_t rest = fours - 1; /* the first are not in the loop */
+    layer->count = count;
+    if (count == 1) {
+        layer->turns = ((fours >> 1) + 1) >> 1;
+        layer->skip = (fours >> 1 & 1) * 56;
+        count = fours & 1;
+    } else if (count == 2) {
+        layer->turns = (rest + 1) >> 1;
+        layer->skip = (rest & 1) * 48;
+    } else {
+        layer->turns = (rest + 3) >> 2;
+        layer->skip = (-rest & 3) * 68;
+    }
+    layer->kind = (layer->kind & 4) + count;
 }
 
 void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
 {
-    const int32_t kind = layer->kind - count;
+    if (count != layer->count) {
+        enter(layer, count);
+    }
     const int32_t odd = layer->channels & 1;
     layer->out = out;
     layer->end = out + layer->channels - odd;
-    const int32_t *last = apply(layer, layer->pairs, kind);
+    const int32_t *last = apply(layer, layer->pairs, layer->kind);
     if (odd) {
         layer->out = layer->end - 1;
         layer->end += 1;
-        (void)apply(layer, last, kind);
+        (void)apply(layer, last, layer->kind);
     }
 }

@@ -15,7 +15,7 @@ void ta_fully_connected_s8_dsp(const ta_fully_connected *op, const int8_t *const
     const int32_t taps = op->pieces * op->piece_bytes;
     int32_t *const batch = (int32_t *)op->scratch + op->pieces;
     ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, taps, op->out_channels, batch);
-    int8_t *const line = (int8_t *)(batch + 4 * ((taps + 7) / 8));
+    int8_t *const line = (int8_t *)(batch + 2 * ta_linear_dsp_fours(taps));
     int32_t *widened = batch;
     for (int32_t k = 0; k < op->pieces; ++k) {
         if (op->piece_bytes % 4 == 0) {
