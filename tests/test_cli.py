@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 
 from tests.support.builder import ModelBuilder
+from tests.support.real_models import FOLDER
 from tinyaiot import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ROOT / "examples" / "digits" / "digits.tflite"
 SAMPLES = ROOT / "examples" / "digits" / "test_digits.npz"
+VWW = FOLDER / "vww.tflite"
 
 
 def tinyaiot(
@@ -171,6 +173,37 @@ def test_shell_completion(words: str, expected: set[str], tmp_path: Path) -> Non
     assert {line.partition(",")[2] for line in found.splitlines()} == expected
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_completion_in_a_real_bash(tmp_path: Path) -> None:
+    """As after the line of the README in a .bashrc, and the tabulator key."""
+    script = """
+        eval "$(_TINYAIOT_COMPLETE=bash_source tinyaiot)"
+        complete -p tinyaiot
+        COMP_WORDS=(tinyaiot measure model.tflite --board mps2-an38)
+        COMP_CWORD=4
+        _tinyaiot_completion tinyaiot
+        echo "${COMPREPLY[@]}"
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-ec", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    registered, offered = done.stdout.splitlines()
+    assert registered.endswith(" tinyaiot")
+    assert offered.split() == ["mps2-an385", "mps2-an386"]
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_completion_scripts_of_other_shells(shell: str, tmp_path: Path) -> None:
+    script = tinyaiot(cwd=tmp_path, env={"_TINYAIOT_COMPLETE": f"{shell}_source"})
+    assert f"_TINYAIOT_COMPLETE={shell}_complete" in script.stdout
+
+
 def test_version(tmp_path: Path) -> None:
     assert tinyaiot("--version", cwd=tmp_path).stdout.startswith("tinyaiot, version ")
 
@@ -183,6 +216,34 @@ def test_analyze_answers_in_a_second(tmp_path: Path) -> None:
         assert tinyaiot("analyze", DIGITS, cwd=tmp_path).returncode == 0
         seconds.append(children_seconds() - started)
     assert min(seconds) < 1.0
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+@pytest.mark.skipif(not VWW.exists(), reason=f"no {VWW}")
+def test_analyze_of_a_real_model_on_a_board(tmp_path: Path) -> None:
+    """In processor time: a second to the first output, three in all, with a margin of half."""
+    command = [sys.executable, "-m", "tinyaiot", "analyze", str(VWW), "--board", "nucleo_l4r5zi"]
+    to_first, in_all = [], []
+    for _ in range(3):
+        started = children_seconds()
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, env=environment
+        ) as run:
+            assert run.stdout is not None
+            run.stdout.readline()
+            to_first.append(seconds_of(run.pid))
+            run.communicate()
+        assert run.returncode == 0
+        in_all.append(children_seconds() - started)
+    assert min(to_first) < 1.5
+    assert min(in_all) < 4.5
+
+
+def seconds_of(pid: int) -> float:
+    """Processor time of a running process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def children_seconds() -> float:

@@ -35,6 +35,10 @@ def report_boards(report: Report, boards: Sequence[Board]) -> None:
     report.text(
         _wrapped("", "No board has been tried on silicon yet. RAM is what models may have.")
     )
+    if report.verbose:
+        for board in boards:
+            report.text(_wrapped(f"{board.id}: ", " ".join(f"{board.name}. {board.notes}".split())))
+        report.text("")
     report.text(f"Boards of your own: one TOML file each in {_from_home(user_folder())}")
 
 
