@@ -98,10 +98,11 @@ class _Request:
         """Writes page and pictures, if they are wanted; raises UsageError where it cannot."""
         if not self.pages.wanted:
             return
+        prediction = None if board is None else predict(loaded.graph, plan, board)
         with self.report.waiting("planning the frontier"):
             fronts = fronts_of(loaded.graph, pipeline.core_of(board), self.options)
         analysis = Analysis(
-            loaded.graph, summary, plan, board, fronts, refusal, fits, self.compared
+            loaded.graph, summary, plan, board, fronts, refusal, fits, self.compared, prediction
         )
         page = analysis_page(analysis, command_line())
         self.pages.write(self.report, page, analysis_pictures(analysis))
@@ -110,6 +111,8 @@ class _Request:
         self, loaded: Model, summary: ModelSummary, fits: tuple[Fit, ...]
     ) -> None:
         """The same for many boards, with the plan for the smallest that takes the model."""
+        if not self.pages.wanted:
+            return
         shown = smallest_fit(fits) or next((fit for fit in fits if fit.plan is not None), None)
         if shown is not None and shown.plan is not None:
             self.write_page(loaded, summary, shown.plan, shown.board, None, fits)

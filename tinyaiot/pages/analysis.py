@@ -13,9 +13,9 @@ from tinyaiot.graph import Graph
 from tinyaiot.levers import Shortage
 from tinyaiot.pages.charts import WIDE, Limit
 from tinyaiot.pages.errors_by_layer import quantization_picture, quantization_section
-from tinyaiot.pages.facts import model_facts, plan_facts
+from tinyaiot.pages.facts import model_facts, plan_facts, prediction_section
 from tinyaiot.pages.fits import fits_picture, fits_section, shortage_picture, shortage_section
-from tinyaiot.pages.layers import Counts, LayerCosts
+from tinyaiot.pages.layers import Counts, LayerCosts, predicted_counts
 from tinyaiot.pages.memory import MemoryMaps, Room, rooms_of
 from tinyaiot.pages.page import Facts, Page, Section
 from tinyaiot.pages.svg import Picture
@@ -23,6 +23,7 @@ from tinyaiot.pages.trade import Front, frontier_picture, frontier_section
 from tinyaiot.pipeline import PlanOptions, memories
 from tinyaiot.plan import Plan
 from tinyaiot.planner.frontier import frontier
+from tinyaiot.predict import Prediction
 from tinyaiot.quantization import Comparison
 from tinyaiot.summary import ModelSummary
 
@@ -49,7 +50,7 @@ class Analysis:
         plan: within the limits; the closest where there is a refusal.
         board: that the plan is for; None for RAM without end.
         fits: of all boards asked for, where there are several.
-        counts: predicted, by layer; None where nothing predicts them.
+        prediction: None where there is no board.
     """
 
     graph: Graph
@@ -60,7 +61,7 @@ class Analysis:
     refusal: Refusal | None = None
     fits: tuple[Fit, ...] = ()
     quantization: Comparison | None = None
-    counts: Counts | None = None
+    prediction: Prediction | None = None
 
     @property
     def maps(self) -> MemoryMaps:
@@ -70,7 +71,8 @@ class Analysis:
     @property
     def costs(self) -> LayerCosts:
         """The layers."""
-        return LayerCosts(self.summary, self.plan, self.counts)
+        counts = Counts("instructions", {}, predicted_counts(self.prediction))
+        return LayerCosts(self.summary, self.plan, counts)
 
     @property
     def limit(self) -> Limit | None:
@@ -139,6 +141,8 @@ def _sections(analysis: Analysis) -> Iterator[Section]:
         yield shortage_section(summary, refusal.error, refusal.shortage, refusal.hint)
     if analysis.fits:
         yield fits_section(summary, analysis.fits)
+    if analysis.prediction is not None:
+        yield prediction_section(analysis.prediction)
     yield analysis.maps.section()
     yield analysis.costs.section()
     yield frontier_section(analysis.fronts, analysis.limit)

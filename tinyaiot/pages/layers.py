@@ -9,6 +9,7 @@ from tinyaiot.pages.charts import Bar, bars
 from tinyaiot.pages.page import Figure, Part, Section, Table
 from tinyaiot.pages.svg import Picture
 from tinyaiot.plan import Plan
+from tinyaiot.predict import Prediction
 from tinyaiot.summary import ModelSummary, format_shape
 
 
@@ -19,14 +20,12 @@ class Counts:
     Attributes:
         unit: "instructions" or "cycles".
         measured: by layer; without those of which nothing is known.
-        predicted: by layer, an estimate; empty where there is none.
-        basis: what the prediction is made from.
+        predicted: by layer; empty where there is nothing.
     """
 
     unit: str
     measured: Mapping[int, int]
     predicted: Mapping[int, int]
-    basis: str = ""
 
     @property
     def shown(self) -> Mapping[int, int]:
@@ -37,6 +36,12 @@ class Counts:
     def title(self) -> str:
         """Says whether it is an estimate."""
         return f"{self.unit.capitalize()} by layer" + ("" if self.measured else ", predicted")
+
+
+def predicted_counts(prediction: Prediction | None) -> dict[int, int]:
+    """Instructions by layer, of those that are known."""
+    layers = () if prediction is None else prediction.layers
+    return {n.index: n.instructions for n in layers if n.instructions is not None}
 
 
 @dataclass(frozen=True)

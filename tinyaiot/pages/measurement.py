@@ -10,10 +10,11 @@ from tinyaiot.csource import Role
 from tinyaiot.measure import Deployment, Measurement
 from tinyaiot.pages.charts import WIDE, Bar, bars
 from tinyaiot.pages.facts import model_facts, plan_facts
-from tinyaiot.pages.layers import Counts, LayerCosts
+from tinyaiot.pages.layers import Counts, LayerCosts, predicted_counts
 from tinyaiot.pages.memory import MemoryMaps, rooms_of
 from tinyaiot.pages.page import Facts, Figure, Page, Section, Text
 from tinyaiot.pages.svg import Picture
+from tinyaiot.predict import predict
 from tinyaiot.summary import ModelSummary, summarize
 
 
@@ -105,10 +106,15 @@ class Measured:
         return f"{words}Nothing counts instructions or cycles here."
 
     def _counts(self) -> Counts | None:
-        measurement = self.measurement
-        layers = measurement.layers
+        counter, deployment = self.measurement.counter, self.deployment
+        if counter is None:
+            return None
+        layers = self.measurement.layers
         counted = {layer.index: layer.count for layer in layers if layer.count is not None}
-        return None if measurement.counter is None else Counts(measurement.counter, counted, {})
+        if counter != "instructions":
+            return Counts(counter, counted, {})
+        prediction = predict(deployment.model.graph, deployment.plan, deployment.board)
+        return Counts(counter, counted, predicted_counts(prediction))
 
     @property
     def _has_sizes(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from tinyaiot.pages.svg import Picture
 from tinyaiot.pipeline import memories
 from tinyaiot.plan import Plan
 from tinyaiot.planner.explain import Role, layers_label, live_buffers, node_label
+from tinyaiot.planner.patches import planned_graph
 from tinyaiot.planner.timeline import Life, Region, lives, regions
 
 _WIDE_HEIGHT_PX = 380
@@ -129,9 +131,10 @@ class MemoryMaps:
 
     def _block(self, life: Life) -> Block:
         buffer = life.buffer
-        makers = {t.index: node for node in self.graph.nodes for t in node.outputs}
-        maker = None if buffer.tensor is None else makers.get(buffer.tensor)
-        label = buffer.role.value if maker is None else f"{maker.index} {maker.op}"
+        maker = None if buffer.tensor is None else self._makers.get(buffer.tensor)
+        label = buffer.role.value
+        if maker is not None:
+            label = f"{maker} {self.graph.nodes[maker].op}"
         return Block(
             label,
             self._hover(life, label),
@@ -140,8 +143,14 @@ class MemoryMaps:
             buffer.offset_bytes,
             buffer.stop_bytes,
             buffer.role.value,
-            short="" if maker is None else f"{maker.index}",
+            short="" if maker is None else f"{maker}",
         )
+
+    @functools.cached_property
+    def _makers(self) -> dict[int, int]:
+        """By tensor of the plan, the layer that makes it."""
+        nodes = planned_graph(self.graph, self.plan).graph.nodes
+        return {t.index: self.plan.layer_of(node.index) for node in nodes for t in node.outputs}
 
     def _hover(self, life: Life, label: str) -> str:
         buffer = life.buffer

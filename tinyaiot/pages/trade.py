@@ -41,7 +41,7 @@ def frontier_section(fronts: Sequence[Front], limit: Limit | None) -> Section:
         for point in front.points
     )
     headings = ("input", "plan", "#arena, bytes", "#MACs done again", "#of all")
-    caption = "Each point is a plan that no other beats in both; none recomputes without need."
+    caption = "Each point is a plan that no other beats in both RAM and work."
     picture = frontier_picture(fronts, limit)
     return Section("RAM against work", (Figure(picture, caption), Table(headings, rows)))
 

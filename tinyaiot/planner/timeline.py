@@ -33,8 +33,9 @@ class Region:
     A layer that runs by itself, all its rows in a go, is a region of its own.
 
     Attributes:
-        nodes: indexes of the nodes that run, in the order of their first step; −1 − k for the
-            arrival of input k.
+        nodes: indexes of the plan's nodes that run, in the order of their first step; −1 − k for
+            the arrival of input k.
+        layers: of the model, in ascending order; none where input arrives.
         fullest: the step in which most is in use, the first of such.
         live_bytes: how much that is.
     """
@@ -42,13 +43,9 @@ class Region:
     start: int
     stop: int
     nodes: tuple[int, ...]
+    layers: tuple[int, ...]
     fullest: int
     live_bytes: int
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """The nodes without arriving inputs, in ascending order."""
-        return tuple(sorted(node for node in self.nodes if node >= 0))
 
     @property
     def numbers(self) -> str:
@@ -93,7 +90,8 @@ def _region(plan: Plan, start: int, stop: int) -> Region:
     steps = plan.steps[start:stop]
     fullest = max(range(start, stop), key=lambda time: plan.steps[time].live_bytes)
     nodes = tuple(dict.fromkeys(step.node for step in steps))
-    return Region(start, stop, nodes, fullest, plan.steps[fullest].live_bytes)
+    layers = tuple(sorted({plan.layer_of(node) for node in nodes if node >= 0}))
+    return Region(start, stop, nodes, layers, fullest, plan.steps[fullest].live_bytes)
 
 
 def _identity(buffer: LiveBuffer) -> tuple[object, ...]:
