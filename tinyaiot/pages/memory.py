@@ -148,9 +148,10 @@ class MemoryMaps:
 
     @functools.cached_property
     def _makers(self) -> dict[int, int]:
-        """By tensor of the plan, the layer that makes it."""
-        nodes = planned_graph(self.graph, self.plan).graph.nodes
-        return {t.index: self.plan.layer_of(node.index) for node in nodes for t in node.outputs}
+        """By tensor, of the model or of a strip, the layer that makes it."""
+        strips = planned_graph(self.graph, self.plan).graph.nodes
+        found = {t.index: node.index for node in self.graph.nodes for t in node.outputs}
+        return found | {t.index: self.plan.layer_of(n.index) for n in strips for t in n.outputs}
 
     def _hover(self, life: Life, label: str) -> str:
         buffer = life.buffer
