@@ -22,6 +22,7 @@ from tinyaiot.operators.windows import Padding, Window
 
 _BOARD = "mps2-an386"
 _CASES = 30
+_DEPTHS = (1, 2, 4, 5, 8, 11, 16, 20)
 _WINDOWS = ((3, 3), (3, 3), (1, 1), (5, 5), (7, 7), (1, 5), (4, 2), (2, 3))
 _EXPECTED = {
     "ta_conv_2d_s8_dsp",
@@ -49,7 +50,10 @@ def filters_of(draw_from: st.DrawFn, channels: int, taps: int, per_channel: bool
 
 @st.composite
 def windowed(
-    draw_from: st.DrawFn, op: str, windows: tuple[tuple[int, int], ...] = _WINDOWS
+    draw_from: st.DrawFn,
+    op: str,
+    windows: tuple[tuple[int, int], ...] = _WINDOWS,
+    depths: tuple[int, ...] = _DEPTHS,
 ) -> graphs.DrawnModel:
     """One convolution; its outputs often begin at the zero point, as they do behind a ReLU."""
     depthwise = op == "DEPTHWISE_CONV_2D"
@@ -57,7 +61,7 @@ def windowed(
     strides = draw_from(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     scheme = draw_from(st.sampled_from(Padding))
     height, width = draw_from(st.tuples(st.integers(7, 9), st.integers(7, 40)))
-    channels = draw_from(st.sampled_from((1, 2, 4, 5, 8, 11, 16, 20)))
+    channels = draw_from(st.sampled_from(depths))
     multiplier = draw_from(st.integers(1, 5)) if channels == 1 else 1
     out_channels = channels * multiplier if depthwise else draw_from(st.integers(2, 13))
     taps = kernel_h * kernel_w * (1 if depthwise else channels)

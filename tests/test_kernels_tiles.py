@@ -1,5 +1,5 @@
-"""Kernels of cores with Thumb-2 alone, and of RV32IM, on emulated ones: all tensors are compared
-with TFLM's.
+"""Kernels of cores with Thumb-2 alone, with Helium, and of RV32IM, on emulated ones: all tensors are
+compared with TFLM's.
 
 The drawn layers are those of the DSP kernels' test: many channels, odd numbers of them, windows up
 to 7x7, widths of which no tile is a divisor, values and zero points at both ends.
@@ -18,13 +18,20 @@ from tests.support import emulated
 from tests.test_cores import drawn, kernels
 from tinyaiot.boards import board_by_id
 
-_CASES = 25
+_CASES = 20
+_DEPTHS = (8, 16, 32, 48, 64, 128)
 _EXPECTED = {
     "mps2-an385": {
         "ta_conv_2d_s8_v7m",
         "ta_depthwise_conv_2d_s8_3x3_v7m",
         "ta_depthwise_conv_2d_s8_3x3_exact_v7m",
         "ta_fully_connected_s8_v7m",
+    },
+    "mps3-an547": {
+        "ta_conv_2d_s8_1x1_mve",
+        "ta_conv_2d_s8_mve",
+        "ta_depthwise_conv_2d_s8_mve",
+        "ta_fully_connected_s8_mve",
     },
     "rv32-virt": {
         "ta_conv_2d_s8_1x1_rv32",
@@ -44,6 +51,7 @@ def test_kernels_equal_tflm(board_id: str, tmp_path: Path) -> None:
             pytest.skip(f"{tool} is not installed")
     strategies = {
         "conv": layers.windowed("CONV_2D"),
+        "pixels": layers.windowed("CONV_2D", ((1, 1),), _DEPTHS),
         "tiles": layers.windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
         "connected": layers.fully_connected(),
     }
