@@ -66,12 +66,20 @@ def check_numpy(graph: Graph, reference: oracle.Reference) -> None:
 
 
 def check_c(
-    graph: Graph, reference: oracle.Reference, inputs: Sequence[AnyArray], plan: Plan
+    graph: Graph,
+    reference: oracle.Reference,
+    inputs: Sequence[AnyArray],
+    plan: Plan,
+    program: str = "run_model.c",
 ) -> None:
-    """Asserts that the C of ``plan`` makes TFLM's tensors, layer by layer and at the end."""
+    """Asserts that the C of ``plan`` makes TFLM's tensors, layer by layer and at the end.
+
+    Args:
+        program: what runs it; push_model.c for one that rows are pushed to.
+    """
     seen = {}
     planned = planned_graph(graph, plan)
-    for k, output, y_start, y_stop, rows in run_c(graph, plan, inputs):
+    for k, output, y_start, y_stop, rows in run_c(graph, plan, inputs, program):
         if k < 0:
             _assert_equal(_bytes(reference.outputs[output]), rows, f"C output {output}")
             continue
@@ -92,7 +100,7 @@ def check_c(
 
 
 def run_c(
-    graph: Graph, plan: Plan, inputs: Sequence[AnyArray]
+    graph: Graph, plan: Plan, inputs: Sequence[AnyArray], program: str = "run_model.c"
 ) -> Iterator[tuple[int, int, int, int, AnyArray]]:
     """Compiles and runs the model; yields (node, output, y_start, y_stop, bytes).
 
@@ -100,7 +108,7 @@ def run_c(
     """
     sources = model_sources(graph, plan, HOST, "m")
     with tempfile.TemporaryDirectory() as folder:
-        executable = _compile(sources, Path(folder))
+        executable = _compile(sources, Path(folder), program)
         run = subprocess.run(
             [executable, *(str(tensor.row_bytes) for tensor in graph.inputs)],
             input=b"".join(_bytes(np.asarray(x)).tobytes() for x in inputs),
@@ -118,13 +126,15 @@ def run_c(
         yield layer, output, y_start, y_stop, rows
 
 
-def compile_c(program: Path, executable: Path, *includes: Path) -> Path:
-    """Compiles one C file under the sanitizers; returns ``executable``."""
-    _run_compiler(*_FLAGS, *(f"-I{folder}" for folder in includes), program, "-o", executable)
-    return executable
+def compile_c(program: Path, target: Path, *includes: Path, only_object: bool = False) -> Path:
+    """Compiles one C file under the sanitizers; returns ``target``, an executable or object."""
+    stage = ["-c"] if only_object else []
+    folders = (f"-I{folder}" for folder in includes)
+    _run_compiler(*_FLAGS, *folders, *stage, program, "-o", target)
+    return target
 
 
-def _compile(sources: ModelSources, folder: Path) -> Path:
+def _compile(sources: ModelSources, folder: Path, program: str) -> Path:
     for path, content in sources.files.items():
         target = folder / path
         target.parent.mkdir(exist_ok=True)
@@ -134,8 +144,9 @@ def _compile(sources: ModelSources, folder: Path) -> Path:
     ]
     models = [folder / path for path in sources.c_sources if path.startswith("model/")]
     executable = folder / "run"
-    main = Path(__file__).with_name("run_model.c")
-    _run_compiler(*_FLAGS, f"-I{folder / 'kernels'}", *models, main, *objects, "-o", executable)
+    main = Path(__file__).with_name(program)
+    includes = [f"-I{folder / name}" for name in ("kernels", "model")]
+    _run_compiler(*_FLAGS, *includes, *models, main, *objects, "-o", executable)
     return executable
 
 

@@ -262,6 +262,10 @@ class _ModelWriter:
             "layers": self._layers(lowered),
             "fed_inputs": self._fed_inputs(),
             "parts": [self._part(k, part) for k, part in enumerate(self._parts())],
+            "pushed_rows": sum(
+                step.y_stop - step.y_start for step in self.plan.steps if step.node < 0
+            ),
+            "most_layers": max((len(_nodes_of(part)) for part in self._parts()), default=0),
             "layer_count": len(self.graph.nodes),
             "arrays": [_printable(array) for array in sorted(arrays, key=lambda a: a.name)],
         }
@@ -345,11 +349,17 @@ class _ModelWriter:
         ]
 
     def _part(self, k: int, part: WholeLayer | RowProgram) -> dict[str, Any]:
+        arriving = sorted({-1 - step.node for step in self.plan.steps if step.node < 0})
+        nodes = _nodes_of(part)
+        names = {
+            "name": f"{self.name}_program_{_number(k)}",
+            "arrivals": [arriving.index(-1 - node) if node < 0 else -1 for node in nodes],
+        }
         if isinstance(part, WholeLayer):
             height = self._height(part.node)
-            return {"function": self._function(part.node), "height": height, "program": []}
+            return {**names, "function": self._function(nodes[0]), "height": height, "program": []}
         return {
-            "name": f"{self.name}_program_{_number(k)}",
+            **names,
             "layers": [self._function(node) for node in part.nodes],
             "program": _lines([str(entry) for entry in part.entries], 1),
         }
@@ -381,6 +391,10 @@ class _ModelWriter:
         if slot.ring_rows != tensor.height or slot.pitch_bytes != tensor.row_bytes:
             raise ValueError(f"{tensor.name!r} is an input or output and must lie whole")
         return self.address(slot.memory, slot.offset_bytes)
+
+
+def _nodes_of(part: WholeLayer | RowProgram) -> tuple[int, ...]:
+    return (part.node,) if isinstance(part, WholeLayer) else part.nodes
 
 
 def _rows(data: Value, pitch_bytes: int, ring_rows: int, tensor: Tensor) -> Value:
