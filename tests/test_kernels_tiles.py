@@ -1,8 +1,8 @@
-"""Kernels of cores with Thumb-2 alone, with Helium, and of RV32IM, on emulated ones: all tensors are
-compared with TFLM's.
+"""Kernels of the Cortex-M3, the Cortex-M55 and RV32IM on emulated ones.
 
-The drawn layers are those of the DSP kernels' test: many channels, odd numbers of them, windows up
-to 7x7, widths of which no tile is a divisor, values and zero points at both ends.
+All tensors are compared with TFLM's. The drawn layers are those of the DSP kernels' test: many
+channels, odd numbers of them, windows up to 7x7, widths of which no tile is a divisor, values and
+zero points at both ends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _EXPECTED = {
         "ta_fully_connected_s8_v7m",
     },
     "mps3-an547": {
+        "ta_add_s8_affine_mve",
         "ta_conv_2d_s8_1x1_mve",
         "ta_conv_2d_s8_mve",
         "ta_depthwise_conv_2d_s8_mve",
@@ -54,6 +55,7 @@ def test_kernels_equal_tflm(board_id: str, tmp_path: Path) -> None:
         "pixels": layers.windowed("CONV_2D", ((1, 1),), _DEPTHS),
         "tiles": layers.windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
         "connected": layers.fully_connected(),
+        "sum": layers.sum_of_two(),
     }
     cases = [case for name, s in strategies.items() for case in drawn(s, name, _CASES)]
     taken = Counter(k for case in cases for k in kernels(case.model.graph, board.processor))

@@ -158,6 +158,7 @@ def _kernel(function: str) -> tuple[Kernel, ...]:
 
 
 _AFFINE_KERNELS: dict[str, int | None] = {
+    "ta_add_s8_affine_mve": None,
     "ta_add_s8_affine_dsp": 20,
     "ta_add_s8_affine_c": None,
 }
@@ -172,8 +173,17 @@ def _is_affine(node: Node, core: Core) -> bool:
     return _affine_form(node) is not None
 
 
+def _is_affine_for_helium(node: Node, core: Core) -> bool:
+    return "mve" in core.features and _is_affine(node, core)
+
+
 def _affine_kernels(reference: str) -> tuple[Kernel, ...]:
     return (
+        Kernel(
+            "ta_add_s8_affine_mve",
+            "binary/ta_add_s8_affine_mve.c",
+            applies=_is_affine_for_helium,
+        ),
         Kernel(
             "ta_add_s8_affine_dsp",
             "binary/ta_add_s8_affine_dsp.c",

@@ -63,6 +63,9 @@ ta_binary_kernel ta_sub_s8_c;
  *          >> multiplier.right_shift). */
 ta_binary_kernel ta_add_s8_affine_c;
 
+/* As ta_add_s8_affine_c, on cores with Helium. */
+ta_binary_kernel ta_add_s8_affine_mve;
+
 /* As ta_add_s8_affine_c with a right shift of TA_ADD_AFFINE_SHIFT, on cores with the DSP
  * extension. */
 #define TA_ADD_AFFINE_SHIFT 20
