@@ -135,7 +135,8 @@ def test_rows_are_made_once_and_after_what_they_read(graph: Graph, feed: bool) -
                 assert event.y == made.get(tensor, 0)
                 made[tensor] = event.y + 1
         for position in range(start, stop):
-            assert made[flow.made_by(position)[0]] == flow.height(position)
+            made_here = flow.made_by(position)[0]
+            assert made[made_here] == flow.lines(made_here)
 
 
 @settings(max_examples=60, deadline=None)

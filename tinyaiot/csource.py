@@ -53,7 +53,7 @@ Value = Union[int, float, Ref, "Mapping[str, Value]", "Sequence[Value]"]
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """``function(&struct, y_start, y_stop)``: rows of one output, made by one kernel.
+    """``function(&struct, [arguments,] y_start, y_stop)``: rows of one output, by one kernel.
 
     Attributes:
         function: the row driver, for example ``ta_conv_2d_rows``.
@@ -61,6 +61,7 @@ class Call:
         fields: the initialiser of those parameters, in the order of the declaration.
         output: index of the node's output that the rows belong to.
         suffix: tells the structs of one node apart where it takes several calls.
+        arguments: further constants.
         final: whether the rows are complete after this call, when several fill one output.
     """
 
@@ -70,6 +71,7 @@ class Call:
     output: int = 0
     suffix: str = ""
     final: bool = True
+    arguments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

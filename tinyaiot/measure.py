@@ -27,6 +27,7 @@ from tinyaiot.frontends import Model
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import AnyArray
+from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.oracle import Reference
 from tinyaiot.plan import Plan
 from tinyaiot.planner.patches import PlannedGraph, planned_graph
@@ -477,19 +478,24 @@ class _Shown:
     column: int
 
     @staticmethod
-    def of(planned: PlannedGraph, graph: Graph, node: int, output: int) -> _Shown:
-        """Output ``output`` of a node of ``planned``, which a plan of ``graph`` is about."""
+    def of(planned: PlannedGraph, graph: Graph, node: int, output: int, blocks: int = 1) -> _Shown:
+        """Output ``output`` of a node of ``planned``, which a plan of ``graph`` is about.
+
+        Args:
+            blocks: into how many the node cuts rows, and shows them.
+        """
         place = planned.parts[node]
         layer = graph.nodes[place.layer]
-        part = planned.graph.nodes[node].outputs[output]
+        part = in_blocks(planned.graph.nodes[node], blocks).outputs[output]
         return _Shown(layer, layer.outputs[output], part, place.column)
 
     def rows(self, reference: Reference, y_start: int, y_stop: int) -> bytes:
         """What rows [y_start, y_stop) have to be."""
         data = np.ascontiguousarray(reference.tensors[self.whole.index]).view(np.uint8)
-        rows = data.reshape(self.whole.height, self.whole.row_bytes)[y_start:y_stop]
+        rows = data.reshape(self.whole.height, self.whole.row_bytes)
         first = self.column * self.pixel_bytes
-        return rows[:, first : first + self.part.row_bytes].tobytes()
+        columns = rows[:, first : first + self.part.nbytes // self.whole.height]
+        return columns.reshape(self.part.height, self.part.row_bytes)[y_start:y_stop].tobytes()
 
     @property
     def pixel_bytes(self) -> int:
@@ -499,8 +505,9 @@ class _Shown:
 def _shown(deployment: Deployment) -> Callable[[int, int], _Shown]:
     """What an output of a node is, by the numbers of both."""
     graph = deployment.model.graph
-    planned = planned_graph(graph, deployment.plan)
-    return lambda node, output: _Shown.of(planned, graph, node, output)
+    plan = deployment.plan
+    planned = planned_graph(graph, plan)
+    return lambda node, output: _Shown.of(planned, graph, node, output, plan.blocks.get(node, 1))
 
 
 def _differing(
@@ -518,10 +525,12 @@ def _differing(
 
 def _require_all_rows(deployment: Deployment, checksums: Sequence[RowsChecksum]) -> None:
     """Raises where some rows were never shown: what was not seen has not been compared."""
+    shown = _shown(deployment)
     for node in planned_graph(deployment.model.graph, deployment.plan).graph.nodes:
         if operator_of(node).is_alias(node):
             continue
-        for k, tensor in enumerate(node.outputs):
+        for k in range(len(node.outputs)):
+            tensor = shown(node.index, k).part
             seen = {
                 y
                 for rows in checksums
@@ -575,7 +584,9 @@ def _first_element(output: _Shown, reference: Reference, rows: Mapping[int, byte
         )
         if len(wrong):
             k = int(wrong[0]) // dtype.itemsize
-            flat = (y * tensor.width + output.column) * tensor.channels + k
+            row, block = divmod(y, output.part.height // tensor.height)
+            column = output.column + block * output.part.width
+            flat = (row * tensor.width + column) * tensor.channels + k
             index = tuple(int(i) for i in np.unravel_index(flat, tensor.shape or (1,)))
             return f"element {list(index)} of {tensor.name!r} is {found[k]}, not {wanted[k]}"
     return "but not in a second run: the board computes something else each time"

@@ -7,7 +7,7 @@ This module is data only; ``tinyaiot.planner`` makes plans and checks them, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinyaiot.cores import Core
@@ -30,13 +30,15 @@ class Memory:
 class Slot:
     """Where a tensor lies: row y at ``offset_bytes + (y % ring_rows) * pitch_bytes``.
 
-    A whole tensor has ``ring_rows`` equal to its height and ``pitch_bytes`` to its row's.
+    A whole tensor has ``ring_rows`` equal to its height and ``pitch_bytes`` to its row's. Where
+    rows are cut into ``blocks`` blocks, ring and pitch are of blocks, numbered row by row.
     """
 
     memory: str
     offset_bytes: int
     pitch_bytes: int
     ring_rows: int
+    blocks: int = 1
 
     @property
     def size_bytes(self) -> int:
@@ -49,6 +51,20 @@ class Slot:
             and self.offset_bytes < other.offset_bytes + other.size_bytes
             and other.offset_bytes < self.offset_bytes + self.size_bytes
         )
+
+    def cut(self, blocks: int, row_bytes: int) -> Slot:
+        """The same memory, of rows of ``row_bytes`` bytes each, as one of ``blocks`` blocks a row.
+
+        Raises:
+            ValueError: there are gaps, or no whole number of blocks.
+        """
+        if blocks == self.blocks:
+            return self
+        pitch = row_bytes // blocks
+        if self.pitch_bytes * self.blocks != row_bytes or self.size_bytes % pitch:
+            raise ValueError(f"a ring of {self.ring_rows} does not hold blocks of {pitch} bytes")
+        ring = self.size_bytes // pitch
+        return replace(self, pitch_bytes=pitch, ring_rows=ring, blocks=blocks)
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,8 @@ class Plan:
         lower_bound_bytes: no plan of this strategy's kind can need less than this in all.
         extra_macs: MACs beyond the graph's own, from recomputed halos.
         input_preserved: whether the inputs' bytes survive an inference.
+        blocks: by node index, into how many blocks of columns rows are cut, where that is more
+            than one: the steps of such a node count blocks, row by row.
         sums: by node index, where a node adds up rows of its input 0 over several steps, where
             the sums lie in between. The steps of such a node count rows of that input; with the
             last of them its output is made.
@@ -135,6 +153,7 @@ class Plan:
     input_preserved: bool
     scratch_limits: Mapping[int, int] = field(default_factory=dict)
     sums: Mapping[int, Scratch] = field(default_factory=dict)
+    blocks: Mapping[int, int] = field(default_factory=dict)
     patches: Patches | None = None
 
     def layer_of(self, node: int) -> int:

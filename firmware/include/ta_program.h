@@ -22,4 +22,26 @@ static inline void ta_run_program(ta_layer *const *layers, int16_t *next, const 
     }
 }
 
+/* The same where turns are folded: TA_REPEAT stands before the number of entries of a turn, how
+ * often it is taken, and its entries. */
+#define TA_REPEAT 255
+
+static inline void ta_run_folded(ta_layer *const *layers, int16_t *next, const uint8_t *program,
+                                 int32_t count, const ta_observer *observer)
+{
+    for (const uint8_t *end = program + count; program < end;) {
+        int32_t length = 1;
+        int32_t turns = 1;
+        if (*program == TA_REPEAT) {
+            length = program[1];
+            turns = program[2];
+            program += 3;
+        }
+        for (; turns > 0; --turns) {
+            ta_run_program(layers, next, program, length, observer);
+        }
+        program += length;
+    }
+}
+
 #endif

@@ -25,6 +25,7 @@ from tinyaiot.cores import core_by_id
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph, Tensor
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
 from tinyaiot.planner.patches import planned_graph
@@ -83,7 +84,7 @@ def check_c(
         if k < 0:
             _assert_equal(_bytes(reference.outputs[output]), rows, f"C output {output}")
             continue
-        node, part = planned.graph.nodes[k], planned.parts[k]
+        node, part = in_blocks(planned.graph.nodes[k], plan.blocks.get(k, 1)), planned.parts[k]
         tensor = node.outputs[output]
         whole = graph.nodes[part.layer].outputs[output]
         expected = part_rows(reference.tensors[whole.index], whole, tensor, part.column)
@@ -95,7 +96,7 @@ def check_c(
         seen[tensor.index] = seen.get(tensor.index, 0) + y_stop - y_start
     for node in planned.graph.nodes:
         if not operator_of(node).is_alias(node):
-            for tensor in node.outputs:
+            for tensor in in_blocks(node, plan.blocks.get(node.index, 1)).outputs:
                 assert seen.get(tensor.index) == tensor.height, f"{node.op} {node.index}: rows"
 
 
@@ -179,14 +180,16 @@ def _bytes(values: AnyArray) -> AnyArray:
 
 
 def part_rows(values: AnyArray, whole: Tensor, part: Tensor, column: int) -> AnyArray:
-    """Bytes of the columns of ``whole`` that ``part`` is, from ``column`` on: [height, row bytes].
+    """Bytes of the columns of ``whole`` that ``part`` is, from ``column`` on: [height, row bytes],
+    where a row of ``part`` may be a block of one of ``whole``.
 
     Args:
         values: of the whole.
     """
     first = column * whole.row_bytes // whole.width
     rows = _bytes(values).reshape(whole.height, whole.row_bytes)
-    return rows[:, first : first + part.row_bytes]
+    columns = rows[:, first : first + part.nbytes // whole.height]
+    return columns.reshape(part.height, part.row_bytes)
 
 
 def _assert_equal(expected: AnyArray, actual: AnyArray, where: str) -> None:

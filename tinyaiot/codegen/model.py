@@ -22,8 +22,10 @@ from tinyaiot.cores import Core
 from tinyaiot.csource import Array, Call, Lowered, Ref, Role, Value, c_type, format_value
 from tinyaiot.graph import DType, Graph, Node, Tensor
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.blocks import in_blocks, reads_blocks
 from tinyaiot.paths import data_dir
-from tinyaiot.plan import Plan
+from tinyaiot.plan import Plan, Slot
+from tinyaiot.planner.liveness import activations
 from tinyaiot.planner.patches import planned_graph
 
 _ARENA_ALIGNMENT = 8
@@ -105,6 +107,10 @@ class _Context:
         return self.writer.plan.core_of(self.node.index, self.writer.core)
 
     @property
+    def blocks(self) -> int:
+        return 1 if reads_blocks(self.node) else self.writer.blocks(self.node.index)
+
+    @property
     def prefix(self) -> str:
         return self.writer.node_prefix(self.node)
 
@@ -119,7 +125,7 @@ class _Context:
     def lies_whole(self, tensor: Tensor) -> bool:
         if tensor.is_constant:
             return True
-        slot = self.writer.plan.slots[tensor.index]
+        slot = self.writer.slot(tensor)
         return (slot.ring_rows, slot.pitch_bytes) == (tensor.height, tensor.row_bytes)
 
     def lie_apart(self, a: Tensor, b: Tensor) -> bool:
@@ -154,6 +160,7 @@ class _ModelWriter:
         self.plan = plan
         self.core = core
         self.name = name
+        self._activations = {tensor.index: tensor for tensor in activations(self.graph)}
         self._constants: dict[str, Array] = {}
         self._filled: dict[int, int] = {}
 
@@ -164,9 +171,19 @@ class _ModelWriter:
         return Ref(f"{self._arena(memory)} + {offset_bytes}")
 
     def planned_rows(self, tensor: Tensor) -> Value:
-        slot = self.plan.slots[tensor.index]
+        slot = self.slot(tensor)
         data = self.address(slot.memory, slot.offset_bytes)
         return _rows(data, slot.pitch_bytes, slot.ring_rows, tensor)
+
+    def slot(self, tensor: Tensor) -> Slot:
+        """Where a tensor lies, seen in its rows, which may be blocks of those in the graph."""
+        uncut = self._activations[tensor.index]
+        blocks = tensor.height // uncut.height
+        return self.plan.slots[tensor.index].cut(blocks, uncut.row_bytes)
+
+    def blocks(self, node: int) -> int:
+        """Into how many blocks of columns a node cuts rows."""
+        return self.plan.blocks.get(node, 1)
 
     def constant_rows(self, tensor: Tensor) -> Value:
         if tensor.data is None:
@@ -204,6 +221,7 @@ class _ModelWriter:
         )
 
     def _lower(self, node: Node) -> Lowered:
+        node = in_blocks(node, self.blocks(node.index))
         operator, context = operator_of(node), _Context(self, node)
         if node.index in self.plan.sums:
             return operator.lower_sums(node, context)
@@ -291,6 +309,7 @@ class _ModelWriter:
             completion: the first that it tells the observer of.
         """
         calls = []
+        node = in_blocks(node, self.blocks(node.index))
         for call in lowered_calls:
             output = node.outputs[call.output]
             # Outputs of other heights than the first's are only ever made whole.
@@ -299,6 +318,7 @@ class _ModelWriter:
                 {
                     "function": call.function,
                     "struct": self._struct_name(node, call),
+                    "arguments": "".join(f"{value}, " for value in call.arguments),
                     "y_start": "y_start" if streamed else 0,
                     "y_stop": "y_stop" if streamed else output.height,
                     "output": call.output,
@@ -323,8 +343,8 @@ class _ModelWriter:
         """Rows that a node's steps count, or that an input has."""
         if node < 0:
             return self.graph.inputs[-1 - node].height
-        summed = self.graph.nodes[node]
-        return (summed.input(0) if node in self.plan.sums else summed.output).height
+        cut = in_blocks(self.graph.nodes[node], self.blocks(node))
+        return (cut.input(0) if node in self.plan.sums else cut.output).height
 
     def _function(self, node: int) -> str:
         """What makes rows of a node of the plan's steps, or lets rows of an input arrive."""
@@ -361,8 +381,12 @@ class _ModelWriter:
         return {
             **names,
             "layers": [self._function(node) for node in part.nodes],
-            "program": _lines([str(entry) for entry in part.entries], 1),
+            "run": "ta_run_folded" if self.plan.blocks else "ta_run_program",
+            "program": _lines([str(e) for e in self._entries(part)], 1),
         }
+
+    def _entries(self, part: RowProgram) -> tuple[int, ...]:
+        return part.folded() if self.plan.blocks else part.entries
 
     def _end(self, k: int, tensor: Tensor, *, is_fed: bool) -> dict[str, Any]:
         """An input or output of the model, as the templates print it."""

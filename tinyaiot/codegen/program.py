@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from tinyaiot.plan import Step
 
-_MAX_LAYERS = 256
+_MAX_LAYERS = 255
+_REPEAT = 255
+
+# Turns are looked for among so many neighbours.
+_LONGEST_TURN = 24
+_MOST_TURNS = 255
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,33 @@ class RowProgram:
 
     nodes: tuple[int, ...]
     entries: tuple[int, ...]
+
+    def folded(self) -> tuple[int, ...]:
+        """The entries with turns that repeat written once: behind 255, the number of entries of
+        the turn, and how often it is taken."""
+        folded: list[int] = []
+        at = 0
+        while at < len(self.entries):
+            length, turns = self._turn(at)
+            if length * turns > length + 3:
+                folded += [_REPEAT, length, turns]
+            else:
+                length, turns = 1, 1
+            folded += self.entries[at : at + length]
+            at += length * turns
+        return tuple(folded)
+
+    def _turn(self, at: int) -> tuple[int, int]:
+        """The length of the turn at ``at`` that folds most entries, and how often it is taken."""
+        best = (1, 1)
+        for length in range(1, _LONGEST_TURN + 1):
+            turn = self.entries[at : at + length]
+            turns, stop = 1, at + length
+            while turns < _MOST_TURNS and self.entries[stop : stop + length] == turn:
+                turns, stop = turns + 1, stop + length
+            if length * (turns - 1) > best[0] * (best[1] - 1):
+                best = (length, turns)
+        return best
 
 
 def split_steps(

@@ -98,6 +98,11 @@ class LowerContext(Protocol):
     def core(self) -> Core: ...
 
     @property
+    def blocks(self) -> int:
+        """Blocks that a row is cut into, of a node that makes columns; the node's own output has
+        a row for each of them."""
+
+    @property
     def prefix(self) -> str:
         """Start of every C identifier of this node, unique in the image."""
 
@@ -170,6 +175,15 @@ class Operator(ABC, Generic[Attributes]):
     @abstractmethod
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         """The node as C: structs, constant arrays and the files that it needs."""
+
+    def is_pointwise(self, node: Node) -> bool:
+        """Whether each output pixel is made of the input pixels at its place, all activations being
+        of one height and width: then rows may be cut anywhere."""
+        return False
+
+    def makes_columns(self, node: Node) -> bool:
+        """Whether it can make some columns of a row and leave the others."""
+        return False
 
     def sums_bytes(self, node: Node) -> int:
         """Bytes of the sums to which the rows of input 0 can be added one by one, instead of being

@@ -113,6 +113,12 @@ class Binary(Operator[BinaryAttributes]):
         rescaling = self.rescaling(node)
         return _multiplier(rescaling.a), _multiplier(rescaling.b), _multiplier(rescaling.output)
 
+    def is_pointwise(self, node: Node) -> bool:
+        return all(
+            max(t.shape[:-1], default=1) == 1 if t.is_constant else t.shape == node.output.shape
+            for t in (node.input(0), node.input(1))
+        )
+
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         kernel = self.kernel(node, context.core)
         constants = self.constants(node, kernel)

@@ -71,7 +71,7 @@ class Conv2D(Convolution):
             tier=TUNED,
         ),
         helium_columns(_has_one_group),
-        dsp_groups(_has_one_group),
+        *dsp_groups(_has_one_group),
         thumb2_windows(_has_one_group),
         LinearKernel(
             "ta_conv_2d_s8_1x1_rv32",

@@ -118,14 +118,23 @@ class Convolution(Operator[ConvolutionAttributes]):
         row_pointers = node.input(1).shape[1] * core.pointer_bytes
         return row_pointers + self.kernel(node, core).scratch_bytes(node, core)
 
+    def is_pointwise(self, node: Node) -> bool:
+        return _is_pointwise(node)
+
+    def makes_columns(self, node: Node) -> bool:
+        return True
+
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         source, output = node.input(0), node.output
         vertical, horizontal = convolution_windows(node)
         kernel = self.kernel(node, context.core)
         lowered = linear.lower_linear(node, context.prefix, kernel)
-        joined = _is_pointwise(node) and context.lies_whole(source) and context.lies_whole(output)
+        joined = (
+            self.is_pointwise(node) and context.lies_whole(source) and context.lies_whole(output)
+        )
+        driver = _driver(node, kernel, context)
         call = Call(
-            function=_driver(node, kernel, context),
+            function=driver,
             struct_type="ta_conv_2d",
             fields={
                 "kernel": Ref(kernel.function),
@@ -149,8 +158,10 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "pad_top": vertical.pad_before,
                 "pad_left": horizontal.pad_before,
             },
+            arguments=() if context.blocks == 1 else (context.blocks,),
         )
-        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", *kernel.sources))
+        blocks = () if context.blocks == 1 else ("conv_2d/ta_conv_2d_blocks.c",)
+        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", *blocks, *kernel.sources))
 
     def filter_channels(self, node: Node) -> int:
         """Input channels that one filter reads."""
@@ -170,6 +181,8 @@ def row_pixels(node: Node) -> int:
 
 def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
     """The function that makes rows."""
+    if context.blocks > 1:
+        return "ta_conv_2d_blocks"
     source, output = node.input(0), node.output
     pairs = kernel.row_pairs(node) if isinstance(kernel, linear.LinearKernel) else None
     if pairs and context.lies_whole(output) and context.lie_apart(source, output):

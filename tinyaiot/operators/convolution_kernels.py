@@ -34,22 +34,26 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
     )
 
 
-def dsp_groups(meets_all_channels: _Predicate) -> Kernel:
-    """Groups of widened windows, for cores with the DSP extension."""
+def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
+    """Groups of widened windows, for cores with the DSP extension: of three, of two and of one,
+    which take twice the instructions of three."""
 
     def applies(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
 
-    return LinearKernel(
-        "ta_conv_2d_s8_dsp",
-        "conv_2d/ta_conv_2d_s8_dsp.c",
-        applies=applies,
-        scratch_bytes=linear_dsp.group_bytes,
-        shared=linear_dsp.SHARED_SOURCES,
-        layout=linear_dsp.window_pairs,
-        stretch=linear_dsp.group,
-        tier=TUNED,
-    )
+    def groups(most: int) -> Kernel:
+        return LinearKernel(
+            "ta_conv_2d_s8_dsp",
+            "conv_2d/ta_conv_2d_s8_dsp.c",
+            applies=applies,
+            scratch_bytes=lambda node, core: linear_dsp.group_bytes(node, core, most),
+            shared=linear_dsp.SHARED_SOURCES,
+            layout=linear_dsp.window_pairs,
+            stretch=lambda node: linear_dsp.group(node, most),
+            tier=TUNED,
+        )
+
+    return tuple(groups(most) for most in range(linear_dsp.MOST_PIXELS, 0, -1))
 
 
 def thumb2_windows(meets_all_channels: _Predicate) -> Kernel:

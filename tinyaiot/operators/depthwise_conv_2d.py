@@ -138,7 +138,7 @@ class DepthwiseConv2D(Convolution):
             stretch=_words_stretch,
             tier=TUNED,
         ),
-        dsp_groups(_has_one_channel),
+        *dsp_groups(_has_one_channel),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",

@@ -28,7 +28,7 @@ SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 _TAP_ORDER = (0, 2, 1, 3)
 _FLOOR_SHIFT = 11
 _MIN_FOURS = 2
-_GROUP = 3
+MOST_PIXELS = 3
 _Words = npt.NDArray[np.uint32]
 
 
@@ -81,14 +81,14 @@ def fours(taps: int) -> int:
     return max(-(-taps // 4), _MIN_FOURS)
 
 
-def group(node: Node) -> int:
+def group(node: Node, most: int = MOST_PIXELS) -> int:
     """How many windows of a convolution are widened at a time."""
-    return min(row_pixels(node), _GROUP)
+    return min(row_pixels(node), most)
 
 
-def group_bytes(node: Node, core: Core) -> int:
+def group_bytes(node: Node, core: Core, most: int = MOST_PIXELS) -> int:
     """Scratch of a convolution's group; where channels are no multiple of four, of its strip."""
-    channels, pixels = node.input(0).channels, group(node)
+    channels, pixels = node.input(0).channels, group(node, most)
     taps: int = settled_linear(node).filters.shape[1]
     height = node.input(1).shape[1]
     widened = widened_bytes(taps, pixels)

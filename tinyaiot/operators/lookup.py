@@ -67,6 +67,9 @@ class Lookup(Operator[Attributes]):
     def narrowed(self, node: Node, columns: Columns) -> Narrowed | None:
         return narrowed_by_element(node, columns)
 
+    def is_pointwise(self, node: Node) -> bool:
+        return True
+
     def evaluate(self, node: Node, inputs: list[AnyArray | None]) -> list[AnyArray]:
         return [look_up(self._table(node), inputs[0], node.output)]
 

@@ -25,17 +25,27 @@ from tinyaiot.planner.strips import UNLIMITED, cheapest_in_strips, strip_plans
 # (graph, core, memories, keep_input) -> the best plan found, or None where none fits.
 Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
 
-STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, "rows": rows})
+# Pixels of a block at most, by strategy; None where rows are not cut into blocks.
+_PIXELS = {"rows": None, "blocks": 8, "pixels": 1}
+
+
+def _streaming(*, feed: bool) -> dict[str, Strategy]:
+    return {
+        name: functools.partial(rows, feed=feed, pixels=pixels) for name, pixels in _PIXELS.items()
+    }
+
+
+STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, **_streaming(feed=False)})
 
 # Those that can take the inputs row by row, as they arrive.
-FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
-    {"rows": functools.partial(rows, feed=True)}
-)
+FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(_streaming(feed=True))
 
 # What is left where nothing of these fits: kernels that take several times the instructions,
 # where memory is short.
 LAST_STRATEGIES = tuple(
-    functools.partial(rows, slowest_tier=tier) for tier in (PORTABLE, REFERENCE)
+    functools.partial(rows, slowest_tier=tier, pixels=pixels)
+    for pixels in (None, 1)
+    for tier in (PORTABLE, REFERENCE)
 )
 
 

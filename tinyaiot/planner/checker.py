@@ -19,6 +19,7 @@ from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Rows
+from tinyaiot.operators.blocks import in_blocks, makes_blocks
 from tinyaiot.plan import Memory, Plan, Scratch, Step
 from tinyaiot.planner.patches import planned_graph
 
@@ -57,7 +58,8 @@ def check(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memory]) -> N
     4. has scratch too small, or scratch over what a step reads or writes;
     5. leaves out a row, makes one twice, or has not kept all rows of a step when it ends;
     6. loses an output before the end, or an input that it claims to preserve;
-    7. adds rows to sums that are not there any more, or out of order.
+    7. adds rows to sums that are not there any more, or out of order;
+    8. cuts rows into blocks that are not of one width, or where a node needs whole rows.
 
     An input is there from the start unless steps deliver its rows. Where layers run in strips,
     all this holds of the strips, and these have to make every column of what leaves them.
@@ -148,7 +150,8 @@ def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memor
         if node.index in plan.sums:
             _check_sums(plan, node)
         elif not _is_alias(node):
-            needed = operator_of(node).scratch_bytes(node, plan.core_of(node.index, core))
+            cut = in_blocks(node, _blocks(plan, node))
+            needed = operator_of(node).scratch_bytes(cut, plan.core_of(node.index, core))
             _check_scratch(plan, node, needed)
 
 
@@ -156,8 +159,10 @@ def _check_slot(graph: Graph, plan: Plan, tensor: Tensor) -> None:
     _require(tensor.index in plan.slots, f"{tensor.name!r} has no slot")
     slot = plan.slots[tensor.index]
     _require(slot.ring_rows >= 1, f"{tensor.name!r} has an empty ring")
-    _require(slot.pitch_bytes >= tensor.row_bytes, f"rows of {tensor.name!r} overlap")
-    size = slot.pitch_bytes * (slot.ring_rows - 1) + tensor.row_bytes
+    overlap = slot.pitch_bytes * slot.blocks < tensor.row_bytes
+    _require(not overlap, f"rows of {tensor.name!r} overlap")
+    _require(tensor.width % slot.blocks == 0, f"blocks of {tensor.name!r} are of several widths")
+    size = slot.pitch_bytes * (slot.ring_rows - 1) + tensor.row_bytes // slot.blocks
     _check_span(plan, _Span(slot.memory, slot.offset_bytes, slot.offset_bytes + size))
     least = 1 if tensor.index in graph.views else _TENSOR_ALIGNMENT
     aligned = slot.offset_bytes % max(least, tensor.dtype.nbytes) == 0
@@ -209,11 +214,17 @@ class _Rows:
 
     Attributes:
         in_place: whether the call may write row y of its result over row y of this.
+        blocks: into how many blocks of columns rows are cut; ``rows`` are of blocks then.
     """
 
     tensor: Tensor
     rows: Rows
     in_place: bool = False
+    blocks: int = 1
+
+    @property
+    def line_bytes(self) -> int:
+        return self.tensor.row_bytes // self.blocks
 
 
 class _Player:
@@ -227,6 +238,10 @@ class _Player:
         }
         self._tags = _tags(graph)
         self._made = {t.index: np.zeros(t.height, np.bool_) for t in _activations(graph)}
+        for node in graph.nodes:
+            if node.index not in plan.sums:
+                lines = node.output.height * _blocks(plan, node)
+                self._made[node.output.index] = np.zeros(lines, np.bool_)
         self._added = dict.fromkeys(plan.sums, 0)
         self._resident = _resident_inputs(graph, plan)
         for tensor in self._resident:
@@ -246,10 +261,11 @@ class _Player:
         if node.index in self._plan.sums:
             self._add(node, made)
             return
+        blocks = _blocks(self._plan, node)
         for rows in self._calls(node, made):
-            self._call(node, _operands(node, rows), _results(node, rows))
+            self._call(node, _operands(node, rows, blocks), _results(node, rows, blocks))
         # Observers look at all rows of a step when it is over, whether or not they are read.
-        for result in _results(node, made):
+        for result in _results(node, made, blocks):
             self._read(result)
 
     def check_end(self) -> None:
@@ -269,12 +285,13 @@ class _Player:
     def _add(self, node: Node, rows: Rows) -> None:
         """Adds rows of input 0 to the sums of ``node``; the last of them make the output."""
         source, span = node.input(0), _scratch_span(self._plan.sums[node.index])
-        operand, result = _Rows(source, rows), _Rows(node.output, Rows(0, 1))
-        added = self._added[node.index]
-        exists = added == rows.start < rows.stop <= source.height
+        blocks = _blocks(self._plan, node)
+        operand, result = _Rows(source, rows, blocks=blocks), _Rows(node.output, Rows(0, 1))
+        added, count = self._added[node.index], source.height * blocks
+        exists = added == rows.start < rows.stop <= count
         _require(exists, f"row {added} of {source.name!r} is to be added next")
         self._added[node.index] = rows.stop
-        ends = [operand, result] if rows.stop == source.height else [operand]
+        ends = [operand, result] if rows.stop == count else [operand]
         clear = not any(span.overlaps(other) for end in ends for other, _ in self._spans(end))
         _require(clear, f"sums of node {node.index} overlap what it reads or makes")
         self._read(operand)
@@ -283,7 +300,7 @@ class _Player:
         kept = rows.start == 0 or np.array_equal(shadow, tags)
         _require(bool(kept), f"sums of node {node.index} are not there")
         shadow[:] = tags
-        if rows.stop == source.height:
+        if rows.stop == count:
             _require(not self._share_bytes(operand, result), "an output overwrites what is added")
             self._write(result)
             self._read(result)
@@ -295,10 +312,11 @@ class _Player:
 
     def _calls(self, node: Node, rows: Rows) -> list[Rows]:
         """Rows of output 0 made at once: all, or one by one where they replace an operand."""
-        result = _results(node, rows)[0]
+        blocks = _blocks(self._plan, node)
+        result = _results(node, rows, blocks)[0]
         replaced = (
             operand
-            for operand in _operands(node, rows)
+            for operand in _operands(node, rows, blocks)
             if operand.in_place and self._share_bytes(operand, result)
         )
         if next(replaced, None) is None:
@@ -333,7 +351,7 @@ class _Player:
 
     def _write(self, written: _Rows) -> None:
         tensor, rows = written.tensor, written.rows
-        exists = 0 <= rows.start < rows.stop <= tensor.height
+        exists = 0 <= rows.start < rows.stop <= tensor.height * written.blocks
         _require(exists, f"{tensor.name!r} has no such rows")
         made = self._made[tensor.index]
         _require(not made[rows.start : rows.stop].any(), f"{tensor.name!r}: a row is made twice")
@@ -355,18 +373,33 @@ class _Player:
     def _spans(self, wanted: _Rows) -> list[tuple[_Span, int]]:
         """Where rows lie, each stretch with the tag of its first byte; neighbours are joined."""
         tensor, slot = wanted.tensor, self._plan.slots[wanted.tensor.index]
-        size = tensor.row_bytes
         first, tag_pitch = self._tags[tensor.index]
         spans: list[tuple[_Span, int]] = []
         for y in range(wanted.rows.start, wanted.rows.stop):
-            start = slot.offset_bytes + y % slot.ring_rows * slot.pitch_bytes
-            if spans and spans[-1][0].stop == start and tag_pitch == size:
+            start, size = self._line(wanted, y), wanted.line_bytes
+            tag = first + y // wanted.blocks * tag_pitch + y % wanted.blocks * size
+            if spans and _end_of(*spans[-1]) == (start, tag):
                 joined, tag = spans[-1]
                 spans[-1] = (_Span(slot.memory, joined.start, start + size), tag)
             else:
-                span = _Span(slot.memory, start, start + size)
-                spans.append((span, first + y * tag_pitch))
+                spans.append((_Span(slot.memory, start, start + size), tag))
         return spans
+
+    def _line(self, wanted: _Rows, y: int) -> int:
+        """Where the bytes of row y, or block y, start; they must lie side by side."""
+        slot = self._plan.slots[wanted.tensor.index]
+        size = wanted.tensor.row_bytes // slot.blocks
+        first, start = divmod(y * wanted.line_bytes, size)
+        last = ((y + 1) * wanted.line_bytes - 1) // size
+        places = [slot.offset_bytes + k % slot.ring_rows * slot.pitch_bytes for k in (first, last)]
+        together = places[1] - places[0] == (last - first) * size
+        _require(together, f"row {y} of {wanted.tensor.name!r} does not lie in one piece")
+        return places[0] + start
+
+
+def _end_of(span: _Span, tag: int) -> tuple[int, int]:
+    """Where a stretch ends, and the tag that the next byte would have."""
+    return span.stop, tag + span.stop - span.start
 
 
 def _tags(graph: Graph) -> dict[int, tuple[int, int]]:
@@ -403,8 +436,31 @@ def _sums_tag(node: Node, tags: Mapping[int, tuple[int, int]]) -> int:
     return _GARBAGE - 1 - _SUMS_TAGS * tags[node.output.index][0]
 
 
-def _operands(node: Node, rows: Rows) -> list[_Rows]:
+def _blocks(plan: Plan, node: Node) -> int:
+    """Into how many blocks of columns a node cuts rows."""
+    blocks = plan.blocks.get(node.index, 1)
+    if blocks > 1:
+        tensors = [node.input(0)] if node.index in plan.sums else [node.output]
+        tensors += node.activations if operator_of(node).is_pointwise(node) else ()
+        fit = len(node.outputs) == 1 and all(t.width % blocks == 0 for t in tensors)
+        _require(fit, f"node {node.index} has no {blocks} blocks of one width")
+        _require(
+            node.index in plan.sums or makes_blocks(node), f"node {node.index} makes whole rows"
+        )
+    return blocks
+
+
+def _operands(node: Node, rows: Rows, blocks: int) -> list[_Rows]:
     """Rows of all activations that a call for ``rows`` of output 0 reads."""
+    if blocks > 1 and operator_of(node).is_pointwise(node):
+        over = operator_of(node).in_place(node)
+        return [
+            _Rows(tensor, rows, k in over, blocks)
+            for k, tensor in enumerate(node.inputs)
+            if tensor is not None and not tensor.is_constant
+        ]
+    if blocks > 1:
+        rows = Rows(rows.start // blocks, -(-rows.stop // blocks))
     operator = operator_of(node)
     over = operator.in_place(node) if len(node.outputs) == 1 else ()
     whole = rows == Rows(0, node.output.height)
@@ -419,8 +475,10 @@ def _operands(node: Node, rows: Rows) -> list[_Rows]:
     return operands
 
 
-def _results(node: Node, rows: Rows) -> list[_Rows]:
+def _results(node: Node, rows: Rows, blocks: int) -> list[_Rows]:
     """Rows of all outputs that a call makes: the same of each, or all of each."""
+    if blocks > 1:
+        return [_Rows(node.output, rows, blocks=blocks)]
     if rows == Rows(0, node.output.height):
         return [_Rows(tensor, Rows(0, tensor.height)) for tensor in node.outputs]
     for tensor in node.outputs:

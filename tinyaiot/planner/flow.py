@@ -1,6 +1,7 @@
 """Who needs which rows of what: the graph as the streaming strategies see it.
 
-Nodes are those that compute, numbered by position; tensors are the roots of aliases, by index.
+What is counted are lines: rows, or blocks of columns, row by row, where rows are cut. Nodes are
+those that compute, numbered by position; tensors are the roots of aliases, by index.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ import numpy.typing as npt
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Rows
+from tinyaiot.operators.blocks import blocks_a_row, in_blocks, makes_blocks, reads_blocks
 from tinyaiot.planner.liveness import alias_roots, stepped
 
 Lines = npt.NDArray[np.int64]
@@ -22,14 +25,14 @@ Lines = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """A node reads a tensor: row y of its results takes rows [first[y], stop[y]) of it.
+    """A node reads a tensor: line y of its results takes lines [first[y], stop[y]) of it.
 
     Attributes:
         reader: position of the node.
         source: index of the tensor.
-        first: the lowest row that row y of the results or any later one reads.
-        stop: one more than the highest row that row y or any earlier one reads.
-        in_place: whether row y of the result may be written over row y of the tensor.
+        first: the lowest line that line y of the results or any later one reads.
+        stop: one more than the highest line that line y or any earlier one reads.
+        in_place: whether line y of the result may be written over line y of the tensor.
     """
 
     reader: int
@@ -55,11 +58,13 @@ class Flow:
         whole: tensors that cannot lie in a ring: the model's ends, what aliases reshape, and
             what several nodes make by columns.
         made: by position, the tensors that a node makes.
-        sums: by position, bytes of the sums of a node that adds up the rows of a tensor, each as
-            soon as it is there. The node takes a step for each of those rows, and its uses are of
+        sums: by position, bytes of the sums of a node that adds up the lines of a tensor, each as
+            soon as it is there. The node takes a step for each of those lines, and its uses are of
             steps; with the last it makes its result, of one row.
         strips: where the strips begin and end, from 0; empty without strips. No region has parts
             of two.
+        blocks: by position, into how many blocks of columns a node cuts rows, where it does.
+        fine: tensors that need not lie in whole rows: made in blocks, and read in blocks only.
 
     Of what several nodes make by columns the first is the maker. Each of the others makes a
     tensor without columns, so of no bytes, which all readers read too.
@@ -76,16 +81,32 @@ class Flow:
     made: tuple[tuple[int, ...], ...]
     sums: Mapping[int, int]
     strips: tuple[int, ...]
+    blocks: Mapping[int, int]
+    fine: frozenset[int]
 
-    def height(self, position: int) -> int:
-        """Rows that a node makes."""
-        return self.nodes[position].output.height
+    def blocks_of(self, tensor: int) -> int:
+        """Blocks into which rows of a tensor are cut."""
+        maker = self.maker[tensor]
+        if maker < 0 or tensor in self.fed or maker in self.sums:
+            return 1
+        return self.blocks.get(maker, 1)
+
+    def lines(self, tensor: int) -> int:
+        """Lines of a tensor."""
+        return self.tensors[tensor].height * self.blocks_of(tensor)
+
+    def line_bytes(self, tensor: int) -> int:
+        return self.tensors[tensor].row_bytes // self.blocks_of(tensor)
 
     def steps(self, position: int) -> int:
-        """Steps that a node takes: one for each row that it makes, or adds up."""
+        """Steps that a node takes: one for each line that it makes, or adds up."""
         if position in self.sums:
-            return self.tensors[self.uses[position][0].source].height
-        return self.height(position)
+            return self.lines(self.uses[position][0].source)
+        return self.lines(self.made_by(position)[0])
+
+    def node(self, position: int) -> Node:
+        """A node as its calls see it: with a row for each line."""
+        return in_blocks(self.nodes[position], self.blocks.get(position, 1))
 
     def made_by(self, position: int) -> tuple[int, ...]:
         """Tensors that a node makes."""
@@ -93,7 +114,8 @@ class Flow:
 
     def is_whole(self, position: int) -> bool:
         """Whether a node makes all of its outputs at once, these being of several heights."""
-        return any(t.height != self.height(position) for t in self.nodes[position].outputs)
+        node = self.nodes[position]
+        return any(t.height != node.output.height for t in node.outputs)
 
     def may_be_region(self, start: int, stop: int) -> bool:
         """Whether nodes [start, stop) are of one strip, or behind all of them."""
@@ -111,12 +133,20 @@ class Flow:
         return last
 
 
-def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Flow:
+def flow_of(
+    graph: Graph,
+    *,
+    keep_input: bool = False,
+    feed: bool = False,
+    blocks: Mapping[int, int] = MappingProxyType({}),
+) -> Flow:
     """The flow of ``graph``, its nodes in the given order.
 
     Args:
         keep_input: whether the inputs must outlive the inference.
         feed: whether the rows of inputs arrive one by one instead of being there.
+        blocks: by position, into how many blocks of columns rows are cut, where they are; all
+            that read a tensor in blocks have the number of its maker.
     """
     nodes = stepped(graph.nodes)
     roots = alias_roots(graph)
@@ -125,10 +155,11 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
     tensors.update((t.index, t) for others in joined.values() for t in others)
     made = tuple(_made(graph, node, tensors) for node in nodes)
     sums = {i: nbytes for i, node in enumerate(nodes) if (nbytes := _sums_bytes(node, roots))}
+    made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
     uses = tuple(
-        (_row_by_row(i, roots[node.input(0).index]),)
+        (_line_by_line(i, roots[node.input(0).index], made_in),)
         if i in sums
-        else _uses(i, node, roots, joined)
+        else _uses(i, node, roots, joined, blocks.get(i, 1), made_in)
         for i, node in enumerate(nodes)
     )
     readers: dict[int, tuple[Use, ...]] = dict.fromkeys(tensors, ())
@@ -157,7 +188,42 @@ def flow_of(graph: Graph, *, keep_input: bool = False, feed: bool = False) -> Fl
         made=made,
         sums=sums,
         strips=_strips(graph, nodes),
+        blocks=blocks,
+        fine=frozenset(
+            t
+            for t in made_in
+            if t not in ends | reshaped
+            and readers[t]
+            and all(use.reader in blocks and reads_blocks(nodes[use.reader]) for use in readers[t])
+        ),
     )
+
+
+def choose_blocks(
+    flow: Flow, pixels: int, start: int = 0, stop: int | None = None
+) -> dict[int, int]:
+    """By position, how many blocks of at most ``pixels`` pixels make a row, for all nodes around
+    tensors that the nodes [start, stop) may make and read in blocks; by default all nodes."""
+    last = len(flow.nodes) if stop is None else stop
+    blocks: dict[int, int] = {}
+    for index, tensor in flow.tensors.items():
+        maker, readers = flow.maker[index], [use.reader for use in flow.readers[index]]
+        inside = maker >= start and all(reader < last for reader in readers)
+        if not inside or not readers or index in flow.fed or index in flow.whole:
+            continue
+        made = makes_blocks(flow.nodes[maker]) and _has_plain_ends(flow, maker)
+        read = all(reads_blocks(flow.nodes[p]) and _has_plain_ends(flow, p) for p in readers)
+        number = blocks_a_row(tensor, pixels) if made and read else 1
+        if number > 1:
+            blocks.update(dict.fromkeys((maker, *readers), number))
+    return blocks
+
+
+def _has_plain_ends(flow: Flow, position: int) -> bool:
+    """Whether a node neither reads nor makes a tensor under another shape, or columns of one."""
+    node = flow.nodes[position]
+    ends = (*node.activations, *node.outputs)
+    return all(flow.tensors.get(tensor.index) is tensor for tensor in ends)
 
 
 def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:
@@ -169,10 +235,10 @@ def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:
     return operator_of(node).sums_bytes(node) if as_it_was_made else 0
 
 
-def _row_by_row(position: int, source: Tensor) -> Use:
-    """A node's use of a tensor of which each of its steps takes the next row."""
-    rows = np.arange(source.height)
-    return Use(position, source.index, rows, rows + 1, in_place=False)
+def _line_by_line(position: int, source: Tensor, made_in: Mapping[int, int]) -> Use:
+    """A node's use of a tensor of which each of its steps takes the next line."""
+    lines = np.arange(source.height * made_in.get(source.index, 1))
+    return Use(position, source.index, lines, lines + 1, in_place=False)
 
 
 def _strips(graph: Graph, nodes: tuple[Node, ...]) -> tuple[int, ...]:
@@ -201,18 +267,31 @@ def _made(graph: Graph, node: Node, tensors: dict[int, Tensor]) -> tuple[int, ..
 def _uses(
     position: int,
     node: Node,
-    roots: dict[int, Tensor],
-    joined: dict[int, tuple[Tensor, ...]],
+    roots: Mapping[int, Tensor],
+    joined: Mapping[int, tuple[Tensor, ...]],
+    blocks: int,
+    made_in: Mapping[int, int],
 ) -> tuple[Use, ...]:
-    """One use for each tensor that the node reads, however often."""
+    """One use for each tensor that the node reads, however often.
+
+    Args:
+        blocks: into how many the node cuts rows.
+        made_in: the same of tensors, where they are cut.
+    """
     found: dict[int, Use] = {}
     for k, operand in enumerate(node.inputs):
         if operand is None or operand.is_constant:
             continue
         root = roots[operand.index]
-        first, stop = _row_needs(node, k, operand, root)
+        if blocks > 1 and reads_blocks(node):
+            first, stop = _block_needs(root, blocks, made_in.get(root.index, 1))
+        else:
+            first, stop = _row_needs(node, k, operand, root)
+            first, stop = (np.repeat(rows, blocks) for rows in (first, stop))
+            first, stop = (rows * made_in.get(root.index, 1) for rows in (first, stop))
         over = k in operator_of(node).in_place(node) and len(node.outputs) == 1
         over = over and roots[node.output.index] is node.output
+        over = over and blocks == made_in.get(root.index, 1)
         alike = (root.height, root.row_bytes) == (node.output.height, node.output.row_bytes)
         use = Use(position, root.index, first, stop, over and alike)
         if root.index in found:
@@ -228,6 +307,12 @@ def _uses(
         for empty in joined.get(root.index, ()):
             found[empty.index] = replace(use, source=empty.index, in_place=False)
     return tuple(found.values())
+
+
+def _block_needs(root: Tensor, blocks: int, made_in: int) -> tuple[Lines, Lines]:
+    """Lines of ``root``, cut into ``made_in`` blocks a row, for each block at the same place."""
+    places = np.arange(root.height * blocks + 1) * made_in
+    return places[:-1] // blocks, -(-places[1:] // blocks)
 
 
 def _row_needs(node: Node, k: int, operand: Tensor, root: Tensor) -> tuple[Lines, Lines]:

@@ -5,7 +5,9 @@ left of the others', in the order of positions. A row that is asked for first as
 that it reads, operand by operand, each from where its maker stopped. What has not arrived by then
 of an input that a later region reads arrives at the end. ``row_order`` is that rule;
 everything else here is measured on the order that it gives, so nothing depends on the kind of
-operator.
+operator. Where two branches join, the branch that is asked first may be done with what they share
+before the other goes on; so several orders are measured there, and the one with the smallest rings
+is taken.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyaiot.planner.flow import Flow, Lines
+from tinyaiot.planner.flow import Flow, Lines, Use
+from tinyaiot.planner.problem import align
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Region:
 
     Attributes:
         events: the row order.
-        rings: rows that must be held, by tensor, of those that live only here.
+        rings: lines that must be held, by tensor, of those that live only here.
         live_in: tensors that are there whole when the region starts.
         live_out: tensors made here that are there whole when it ends.
         distances: by (output, input): bytes from the start of the output to that of the input,
@@ -54,21 +57,44 @@ class Region:
     distances: Mapping[tuple[int, int], int]
 
 
-def row_order(flow: Flow, start: int, stop: int) -> tuple[Event, ...]:
-    """The demand-driven order of all rows that the nodes [start, stop) make."""
+@dataclass(frozen=True)
+class Manner:
+    """How a line asks for what it reads.
+
+    Attributes:
+        backwards: whether its operands are asked from the last to the first.
+        by_rows: whether a block asks all operands but the last for all that its row reads.
+    """
+
+    backwards: bool = False
+    by_rows: bool = False
+
+
+_AS_IT_COMES = Manner()
+_MANNERS = (_AS_IT_COMES, Manner(backwards=True), Manner(by_rows=True), Manner(True, True))
+
+
+def row_order(
+    flow: Flow, start: int, stop: int, manner: Manner = _AS_IT_COMES
+) -> tuple[Event, ...]:
+    """The demand-driven order of all lines that the nodes [start, stop) make."""
     events: list[Event] = []
     made = dict.fromkeys(range(start, stop), 0)
     arrived = dict.fromkeys(_arriving(flow, start, stop), 0)
 
     def ask(position: int, rows: int) -> None:
+        # Sums are done with their last step.
         steps = flow.steps(position) if rows and position in flow.sums else rows
         while made[position] < steps:
             y = made[position]
-            for use in flow.uses[position]:
+            row_end = align(y + 1, flow.blocks.get(position, 1)) - 1 if manner.by_rows else y
+            uses = flow.uses[position][:: -1 if manner.backwards else 1]
+            for use in uses:
+                needed = int(use.stop[y if use is uses[-1] else row_end])
                 if use.source in arrived:
-                    arrive(use.source, int(use.stop[y]))
+                    arrive(use.source, needed)
                 elif flow.maker[use.source] >= start:
-                    ask(flow.maker[use.source], int(use.stop[y]))
+                    ask(flow.maker[use.source], needed)
             events.append(Event(position, -1, y))
             made[position] += 1
 
@@ -78,10 +104,10 @@ def row_order(flow: Flow, start: int, stop: int) -> tuple[Event, ...]:
         arrived[tensor] = max(arrived[tensor], rows)
 
     for position in (stop - 1, *range(start, stop - 1)):
-        ask(position, flow.height(position))
+        ask(position, flow.steps(position))
     for tensor in arrived:
         if flow.last_reader(tensor) >= stop:
-            arrive(tensor, flow.tensors[tensor].height)
+            arrive(tensor, flow.lines(tensor))
     return tuple(events)
 
 
@@ -116,7 +142,28 @@ def ends_of(flow: Flow, start: int, stop: int) -> Ends:
 
 def measure(flow: Flow, start: int, stop: int) -> Region:
     """Runs the nodes [start, stop) in row order and measures what they need."""
-    events = row_order(flow, start, stop)
+    orders = _MANNERS if _has_joins(flow, start, stop) else (_AS_IT_COMES,)
+    regions = (_measure(flow, start, stop, manner) for manner in orders)
+    return min(regions, key=lambda region: _rings_bytes(flow, region))
+
+
+def _has_joins(flow: Flow, start: int, stop: int) -> bool:
+    """Whether branches meet, of which each is made for that alone."""
+
+    def is_branch(use: Use) -> bool:
+        return flow.maker[use.source] >= start and len(flow.readers[use.source]) == 1
+
+    return any(
+        sum(is_branch(use) for use in flow.uses[position]) > 1 for position in range(start, stop)
+    )
+
+
+def _rings_bytes(flow: Flow, region: Region) -> int:
+    return sum(flow.line_bytes(tensor) * count for tensor, count in region.rings.items())
+
+
+def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
+    events = row_order(flow, start, stop, manner)
     times = _row_times(flow, events)
     steps = _step_times(events)
     ends = ends_of(flow, start, stop)
@@ -161,7 +208,7 @@ def _lows(
     flow: Flow, steps: Mapping[int, Lines], tensor: int, start: int, stop: int, count: int
 ) -> Lines:
     """By event, the lowest row of ``tensor`` that it or a later one reads; its height if none."""
-    lows = np.full(count + 1, flow.tensors[tensor].height, np.int64)
+    lows = np.full(count + 1, flow.lines(tensor), np.int64)
     for use in flow.readers[tensor]:
         if start <= use.reader < stop:
             np.minimum.at(lows, steps[use.reader], use.first)
@@ -169,12 +216,13 @@ def _lows(
 
 
 def _ring(flow: Flow, tensor: int, times: Lines, lows: Lines) -> int:
-    """Rows from the newest down to the oldest that is still needed, at most."""
-    height = flow.tensors[tensor].height
-    if tensor in flow.whole or len(times) != height:
-        return height
-    held = np.arange(height) - lows[times + 1] + 1
-    return int(max(held.max(), 1))
+    """Lines from the newest down to the oldest that is still needed, at most; whole rows, unless
+    all that touch the tensor take blocks."""
+    lines = flow.lines(tensor)
+    if tensor in flow.whole or len(times) != lines:
+        return lines
+    held = int(max((np.arange(lines) - lows[times + 1] + 1).max(), 1))
+    return held if tensor in flow.fine else align(held, flow.blocks_of(tensor))
 
 
 def _distance(flow: Flow, output: int, source: int, times: Lines, lows: Lines) -> int:
@@ -184,8 +232,8 @@ def _distance(flow: Flow, output: int, source: int, times: Lines, lows: Lines) -
     lowest row of the input that is still needed. The distance may be negative: the input may
     then start below the output. It is never more than the output's size.
     """
-    made, read = flow.tensors[output], flow.tensors[source]
-    needed = lows[times] < read.height
-    excess = np.arange(1, made.height + 1) * made.row_bytes - lows[times] * read.row_bytes
-    distance = int(excess[needed].max()) if needed.any() else -read.nbytes
-    return min(distance, made.nbytes)
+    needed = lows[times] < flow.lines(source)
+    made = np.arange(1, flow.lines(output) + 1) * flow.line_bytes(output)
+    excess = made - lows[times] * flow.line_bytes(source)
+    distance = int(excess[needed].max()) if needed.any() else -flow.tensors[source].nbytes
+    return min(distance, flow.tensors[output].nbytes)

@@ -17,14 +17,14 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.cores import Core
-from tinyaiot.graph import Graph
+from tinyaiot.graph import Graph, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
-from tinyaiot.planner.flow import Flow, flow_of
+from tinyaiot.planner.flow import Flow, choose_blocks, flow_of
 from tinyaiot.planner.liveness import (
     SCRATCH_ALIGNMENT,
     activations,
@@ -41,6 +41,9 @@ _NEVER = 1 << 60
 # How many budgets between the need and the bytes that were used are tried at most.
 _MOST_BUDGETS = 12
 
+# Pixels of blocks, beside whole rows, that are tried for regions that need not have smaller ones.
+_COARSER_PIXELS = (16, 8, 4, 2)
+
 
 def rows(
     graph: Graph,
@@ -49,16 +52,26 @@ def rows(
     keep_input: bool,
     feed: bool = False,
     slowest_tier: int | None = None,
+    pixels: int | None = None,
 ) -> Plan | None:
-    """Regions streamed by whole rows, each in the order that ``region.row_order`` gives.
+    """Regions streamed by rows, each in the order that ``region.row_order`` gives.
 
     Args:
+        pixels: in a block of columns at most, where rows may be cut into blocks.
         feed: whether the rows of inputs arrive when they are asked for; none is kept then.
         slowest_tier: of the kernels to choose from; by default, for each node, that of the
             fastest that it can have.
     """
-    search = Search(flow_of(graph, keep_input=keep_input, feed=feed), core, slowest_tier)
+    uncut = flow_of(graph, keep_input=keep_input, feed=feed)
+
+    def search_with(blocks: Mapping[int, int]) -> Search:
+        flow = flow_of(graph, keep_input=keep_input, feed=feed, blocks=blocks)
+        return Search(flow, core, slowest_tier)
+
+    search = search_with({} if pixels is None else choose_blocks(uncut, pixels))
     layout = _best_layout(search)
+    if pixels is not None and search.flow.blocks:
+        search, layout = _coarsened(search_with, uncut, pixels, search, layout)
     for memory in memories:
         if layout.arrangement.used_bytes <= memory.capacity_bytes:
             return _plan(graph, search, layout, memory.name, keep_input, core)
@@ -91,12 +104,13 @@ class Search:
 
     def __init__(self, flow: Flow, core: Core, slowest_tier: int | None = None) -> None:
         self.flow = flow
-        self.least = [operator_of(n).least_scratch(n, core, slowest_tier) for n in flow.nodes]
+        nodes = [flow.node(position) for position in range(len(flow.nodes))]
+        self.least = [operator_of(n).least_scratch(n, core, slowest_tier) for n in nodes]
         self.scratch = [
             0
             if position in flow.sums
             else operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
-            for position, (node, limit) in enumerate(zip(flow.nodes, self.least, strict=True))
+            for position, (node, limit) in enumerate(zip(nodes, self.least, strict=True))
         ]
         self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
         self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
@@ -181,8 +195,8 @@ class Search:
         return sum(size for position, size in self.flow.sums.items() if start <= position < stop)
 
     def ring_bytes(self, tensor: int, count: int) -> int:
-        """Bytes of ``count`` rows of a tensor."""
-        return align(self.flow.tensors[tensor].row_bytes * count, _ALIGNMENT)
+        """Bytes of ``count`` lines of a tensor."""
+        return align(self.flow.line_bytes(tensor) * count, _ALIGNMENT)
 
     def _best_before(self, stop: int, best: Sequence[_Best]) -> _Best:
         floors = sorted((max(best[i].need_bytes, self._least(i, stop)), i) for i in range(stop))
@@ -244,7 +258,7 @@ class Search:
 
 
 def _widest(flow: Flow, tensor: int) -> int:
-    """Rows that a single row of any reader takes, at most."""
+    """Lines that a single line of any reader takes, at most."""
     return max([1, *(int((use.stop - use.first).max()) for use in flow.readers[tensor])])
 
 
@@ -253,14 +267,14 @@ class _Layout:
     """Regions and addresses.
 
     Attributes:
-        rows_held: by tensor.
+        lines_held: by tensor.
         buffers: of the tensors, in the order of their numbers, then of sums.
         offsets: by tensor.
         sums_offsets: by position.
     """
 
     regions: tuple[Region, ...]
-    rows_held: dict[int, int]
+    lines_held: dict[int, int]
     offsets: dict[int, int]
     sums_offsets: dict[int, int]
     buffers: tuple[Buffer, ...]
@@ -282,6 +296,36 @@ def _best_layout(search: Search) -> _Layout:
     return best
 
 
+def _coarsened(
+    search_with: Callable[[Mapping[int, int]], Search],
+    uncut: Flow,
+    pixels: int,
+    search: Search,
+    layout: _Layout,
+) -> tuple[Search, _Layout]:
+    """The same regions in as many bytes at most, each in the largest blocks that do.
+
+    Args:
+        search_with: makes the search where rows are cut into some blocks.
+        pixels: of the blocks in ``search``.
+    """
+    used = layout.arrangement.used_bytes
+    chosen: dict[int, int] = {}
+    coarser = {p: search_with(choose_blocks(uncut, p)) for p in _COARSER_PIXELS if p > pixels}
+    whole_rows = search_with({})
+    for region in layout.regions:
+        ends = region.start, region.stop
+        if whole_rows.need(*ends) > used:
+            enough = (p for p, other in coarser.items() if other.need(*ends) <= used)
+            chosen.update(choose_blocks(uncut, next(enough, pixels), *ends))
+    cuts = (0, *(region.stop for region in layout.regions))
+    found = search_with(chosen)
+    coarsened = _layout(found, cuts)
+    if coarsened.arrangement.used_bytes > used:
+        return search, layout
+    return found, coarsened
+
+
 def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
     flow = search.flow
     spans = list(itertools.pairwise(cuts))
@@ -294,11 +338,11 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
         for tensor in (*region.live_in, *region.live_out, *region.rings):
             born.setdefault(tensor, k)
             last[tensor] = k + 1
-            held[tensor] = region.rings.get(tensor, flow.tensors[tensor].height)
+            held[tensor] = region.rings.get(tensor, flow.lines(tensor))
     tensors = sorted(set(flow.tensors))
     for tensor in tensors:
         if tensor not in born:  # an input that nobody reads
-            born[tensor], last[tensor], held[tensor] = 0, 1, flow.tensors[tensor].height
+            born[tensor], last[tensor], held[tensor] = 0, 1, flow.lines(tensor)
         if tensor in flow.kept:
             last[tensor] = len(regions) + 1
     number = {tensor: i for i, tensor in enumerate(tensors)}
@@ -320,7 +364,7 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
     arrangement = arrange([*buffers, *scratch], clearances, need)
     return _Layout(
         regions=regions,
-        rows_held=held,
+        lines_held=held,
         offsets=dict(zip(tensors, arrangement.offsets, strict=False)),
         sums_offsets=dict(
             zip(sorted(flow.sums), arrangement.offsets[len(tensors) :], strict=False)
@@ -340,20 +384,16 @@ def _plan(
 ) -> Plan:
     flow = search.flow
     roots = alias_roots(graph)
-    slots = {}
-    for tensor in activations(graph):
-        root = roots[tensor.index].index
-        held = layout.rows_held[root]
-        held = tensor.height if held == flow.tensors[root].height else held
-        pitch = roots[tensor.index].row_bytes if tensor.index in graph.views else tensor.row_bytes
-        offset = layout.offsets[root] + bytes_into_row(graph, tensor)
-        slots[tensor.index] = Slot(memory, offset, pitch, held)
+    slots = {
+        tensor.index: _slot(graph, flow, layout, tensor, roots[tensor.index], memory)
+        for tensor in activations(graph)
+    }
     scratch = {}
     limits = {}
     for k, region in enumerate(layout.regions):
         gap = _largest_gap(layout, k)
         for position in range(region.start, region.stop):
-            node, least = flow.nodes[position], search.least[position]
+            node, least = flow.node(position), search.least[position]
             if position in flow.sums:
                 continue
             # What the gap has beyond the least goes to the kernel; pointers take the rest.
@@ -363,7 +403,7 @@ def _plan(
             if size:
                 scratch[node.index] = Scratch(memory, gap.offset_bytes, size)
     return Plan(
-        strategy="rows",
+        strategy=_name(flow),
         steps=tuple(_steps(graph, flow, layout, scratch)),
         slots=slots,
         scratch=scratch,
@@ -376,7 +416,28 @@ def _plan(
             flow.nodes[position].index: Scratch(memory, offset, flow.sums[position])
             for position, offset in layout.sums_offsets.items()
         },
+        blocks={flow.nodes[position].index: number for position, number in flow.blocks.items()},
     )
+
+
+def _slot(
+    graph: Graph, flow: Flow, layout: _Layout, tensor: Tensor, root: Tensor, memory: str
+) -> Slot:
+    """Where a tensor lies, whose memory is that of ``root``: in rows, if it holds whole ones."""
+    offset = layout.offsets[root.index] + bytes_into_row(graph, tensor)
+    pitch = root.row_bytes if tensor.index in graph.views else tensor.row_bytes
+    held, blocks = layout.lines_held[root.index], flow.blocks_of(root.index)
+    if held == flow.lines(root.index):
+        return Slot(memory, offset, pitch, tensor.height)
+    if held % blocks == 0:
+        return Slot(memory, offset, pitch, held // blocks)
+    return Slot(memory, offset, flow.line_bytes(root.index), held, blocks)
+
+
+def _name(flow: Flow) -> str:
+    """Of the strategy, after the smallest thing that layers pass on."""
+    widths = [flow.node(position).input(0).width for position in flow.blocks]
+    return "rows" if not flow.blocks else "blocks" if min(widths) > 1 else "pixels"
 
 
 def _largest_gap(layout: _Layout, region: int) -> Scratch:

@@ -51,6 +51,10 @@ void ta_conv_2d_window(const ta_conv_2d *op, int32_t y, const int8_t **rows);
 /* Makes output rows [y_start, y_stop). */
 void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
+/* The same where each row is cut into blocks of columns: out has a row for each block, out_width
+ * is a block's, and blocks y_start to y_stop are made. */
+void ta_conv_2d_blocks(const ta_conv_2d *op, int32_t blocks, int32_t y_start, int32_t y_stop);
+
 /* Any shape, any core; the reference for all others. */
 ta_conv_2d_kernel ta_conv_2d_s8_c;
 

@@ -254,10 +254,10 @@ void ta_conv_2d_s8_dsp(const ta_conv_2d *op, const int8_t *const *rows, int8_t *
         .left = x_start * op->stride_w - op->pad_left,
     };
     /* The input columns of three windows, and where the last three start whose taps lie side by
-     * side. */
+     * side, if there is scratch for three. */
     const int32_t pace = TA_LINEAR_DSP_GROUP * op->stride_w;
-    const int32_t last =
-        op->dilation_w == 1 ? op->in_width - op->kernel_w - pace + op->stride_w : -1;
+    const bool threes = op->dilation_w == 1 && op->stretch == TA_LINEAR_DSP_GROUP;
+    const int32_t last = threes ? op->in_width - op->kernel_w - pace + op->stride_w : -1;
     int8_t *const start = out + x_start * op->out_channels;
     out = start;
     for (int32_t x = x_start; x < x_stop;) {
