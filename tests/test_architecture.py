@@ -52,6 +52,7 @@ LAYERS = (
     (
         "report",
         "report_quantization",
+        "quantization_page",
         "report_boards",
         "report_fit",
         "report_predict",

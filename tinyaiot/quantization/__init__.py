@@ -20,6 +20,7 @@ from tinyaiot.quantization.convert import pair, quantize
 from tinyaiot.quantization.originals import Original, load_original
 from tinyaiot.quantization.quantized import Quantized, Trial
 from tinyaiot.quantization.recipe import PLAIN, Auto, Method, Recipe, parse_method
+from tinyaiot.quantization.sensitivity import Remedy
 
 __all__ = [
     "PLAIN",
@@ -31,6 +32,7 @@ __all__ = [
     "Original",
     "Quantized",
     "Recipe",
+    "Remedy",
     "Source",
     "Trial",
     "check_calibration",

@@ -19,6 +19,7 @@ from tinyaiot.graph import Node
 from tinyaiot.quantization.error import Power, real
 from tinyaiot.quantization.float_model import FloatModel
 from tinyaiot.quantization.quantized import Quantized
+from tinyaiot.quantization.sensitivity import Remedy, Sensitivity, sensitivity
 from tinyaiot.samples import as_samples
 
 
@@ -29,8 +30,12 @@ class LayerError:
     Attributes:
         name: of the layer's first output.
         sqnr_db: signal over error in power, accumulated up to this output; None where the float
-            network has no tensor of that name.
+            network has no such tensor.
         lost_db: by how much that is less than at the worst of its inputs; None where unknown.
+        added_db: SQNR at the probe where this layer alone is int8; None for layers that only move
+            values, or lie behind it.
+        gain_db: by how much that of the int8 network grows where this layer alone is in floating
+            point; None for the same.
     """
 
     index: int
@@ -38,6 +43,8 @@ class LayerError:
     op: str
     sqnr_db: float | None
     lost_db: float | None
+    added_db: float | None
+    gain_db: float | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,13 @@ class Comparison:
         int8_accuracy: the same of the int8 model, run by TFLM.
         agreement: the part of which both have the same class.
         sqnr_db: of the first output, signal over error in power.
+        cosine: of the angle between both first outputs, over all samples.
         largest_error: of any element of the first output.
         layers: in the model's order.
+        simulated: samples that ``added_db``, ``gain_db`` and ``remedies`` are from.
+        probe: the layer at whose output they look: the last, or what is before a last softmax.
+        simulated_db: SQNR there of the simulated int8 network, which gains are gains on.
+        remedies: what would help the layers that cost most, the worst first.
     """
 
     count: int
@@ -59,8 +71,19 @@ class Comparison:
     int8_accuracy: float | None
     agreement: float
     sqnr_db: float | None
+    cosine: float | None
     largest_error: float
     layers: tuple[LayerError, ...]
+    simulated: int
+    probe: int
+    simulated_db: float | None
+    remedies: tuple[Remedy, ...]
+
+    @property
+    def ranked(self) -> tuple[LayerError, ...]:
+        """The layers that compute, the one first that adds most error to the output."""
+        known = [(layer.added_db, layer) for layer in self.layers if layer.added_db is not None]
+        return tuple(layer for _, layer in sorted(known, key=lambda pair: pair[0]))
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as numbers, texts, lists and dictionaries."""
@@ -117,6 +140,7 @@ def compare(
         outputs.add(reference, output)
         largest_error = max(largest_error, float(np.max(np.abs(output - reference))))
         classes[:, k] = np.argmax(reference), np.argmax(output)
+    parts = sensitivity(quantized, inputs.astype(np.float32))
     sqnr = {index: power.sqnr_db for index, power in powers.items()}
     right = None if samples.labels is None else np.mean(classes == samples.labels, axis=1)
     return Comparison(
@@ -125,14 +149,26 @@ def compare(
         int8_accuracy=None if right is None else float(right[1]),
         agreement=float(np.mean(classes[0] == classes[1])),
         sqnr_db=outputs.sqnr_db,
+        cosine=outputs.cosine,
         largest_error=largest_error,
-        layers=tuple(_layer_error(node, sqnr) for node in graph.nodes),
+        layers=tuple(_layer_error(node, sqnr, parts) for node in graph.nodes),
+        simulated=parts.count,
+        probe=parts.probe,
+        simulated_db=parts.simulated_db,
+        remedies=parts.remedies,
     )
 
 
-def _layer_error(node: Node, sqnr: Mapping[int, float | None]) -> LayerError:
+def _layer_error(node: Node, sqnr: Mapping[int, float | None], parts: Sensitivity) -> LayerError:
     own = sqnr.get(node.output.index)
     before = [sqnr.get(tensor.index) for tensor in node.activations]
     known = [value for value in before if value is not None]
-    lost = min(known) - own if own is not None and len(known) == len(before) else None
-    return LayerError(node.index, node.output.name, node.op, own, lost)
+    return LayerError(
+        index=node.index,
+        name=node.output.name,
+        op=node.op,
+        sqnr_db=own,
+        lost_db=min(known) - own if own is not None and len(known) == len(before) else None,
+        added_db=parts.added_db.get(node.index),
+        gain_db=parts.gain_db.get(node.index),
+    )

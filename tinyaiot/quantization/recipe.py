@@ -50,6 +50,14 @@ Auto = Literal["auto"]
 # What a conversion does where nothing is chosen.
 PLAIN = Recipe()
 
+# The methods that are tried where the best is asked for.
+METHODS = (
+    PLAIN,
+    Recipe(Method.PERCENTILE, 99.99),
+    Recipe(Method.PERCENTILE, 99.9),
+    Recipe(Method.MSE),
+)
+
 
 def parse_method(text: str) -> Recipe:
     """The recipe of a method as the command line names it, such as ``percentile=99.9``.

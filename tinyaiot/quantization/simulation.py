@@ -54,11 +54,13 @@ class Changes:
 
     Attributes:
         levels: of tensors, by index; None for all real values.
-        weights: of layers, by the index of the operator.
+        constants: weights and biases as real values, by operator and operand.
     """
 
     levels: Mapping[int, Levels | None] = field(default_factory=lambda: MappingProxyType({}))
-    weights: Mapping[int, Floats] = field(default_factory=lambda: MappingProxyType({}))
+    constants: Mapping[tuple[int, int], Floats] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 AS_IS = Changes()
@@ -73,14 +75,20 @@ class Simulation:
     """
 
     def __init__(
-        self, data: bytes, changes: Changes = AS_IS, *, keep_tensors: bool = False
+        self,
+        data: bytes,
+        changes: Changes = AS_IS,
+        *,
+        output: int | None = None,
+        keep_tensors: bool = False,
     ) -> None:
         """Takes an int8 .tflite of one input.
 
         Args:
+            output: the tensor that :meth:`run` is to return; the model's first output if None.
             keep_tensors: whether :meth:`sum_of` is wanted.
         """
-        simulated, self.sums = _simulated(data, changes)
+        simulated, self.sums = _simulated(data, changes, output)
         lite = require_tensorflow().lite
         with silence():
             self._interpreter = lite.Interpreter(
@@ -91,7 +99,7 @@ class Simulation:
         self._output, *_ = self._interpreter.get_output_details()
 
     def run(self, sample: npt.NDArray[Any]) -> Floats:
-        """The first output of one inference.
+        """The output of one inference.
 
         Args:
             sample: real values, with or without the batch axis.
@@ -137,12 +145,12 @@ def _unfuse(model: Flatbuffer, operator: Any) -> int:
     return before
 
 
-def _simulated(data: bytes, changes: Changes) -> tuple[bytes, dict[int, int]]:
+def _simulated(data: bytes, changes: Changes, output: int | None) -> tuple[bytes, dict[int, int]]:
     model = Flatbuffer(data)
     model.forget_signatures()
     levels = {**_levels(model), **changes.levels}
-    for k, values in changes.weights.items():
-        model.set_values(model.own_constant(model.graph.operators[k], 1), values)
+    for (k, operand), values in changes.constants.items():
+        model.set_values(model.own_constant(model.graph.operators[k], operand), values)
     originals = list(model.graph.operators)
     _make_float(model)
     rounded: dict[int, int] = {}
@@ -158,15 +166,16 @@ def _simulated(data: bytes, changes: Changes) -> tuple[bytes, dict[int, int]]:
             rounded[int(target)] = int(source)
             made += _round(model, int(target), levels, rounded)
             continue
-        before = [operator]
+        outputs = operator.outputs
+        model.graph.operators = [operator]
         if model.op(operator) in LINEAR:
-            model.graph.operators = before
             sums[k] = _unfuse(model, operator)
-        made += before
-        for index in operator.outputs:
+        made += model.graph.operators
+        for index in outputs:
             made += _round(model, int(index), levels, rounded)
     model.graph.operators = made
-    model.graph.outputs = np.array([rounded.get(int(t), int(t)) for t in model.graph.outputs])
+    shown = int(model.graph.outputs[0]) if output is None else output
+    model.graph.outputs = np.array([rounded.get(shown, shown)], np.int32)
     return model.pack(), sums
 
 

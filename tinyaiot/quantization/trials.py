@@ -23,16 +23,9 @@ from tinyaiot.quantization.error import Power, real
 from tinyaiot.quantization.float_model import FloatModel, Floats
 from tinyaiot.quantization.quantized import Quantized, Trial
 from tinyaiot.quantization.ranges import Histogram, histograms, ranges
-from tinyaiot.quantization.recipe import PLAIN, Method, Recipe
+from tinyaiot.quantization.recipe import METHODS, PLAIN, Method, Recipe
 from tinyaiot.quantization.rescaling import with_ranges
 from tinyaiot.samples import as_samples
-
-_METHODS = (
-    PLAIN,
-    Recipe(Method.PERCENTILE, 99.99),
-    Recipe(Method.PERCENTILE, 99.9),
-    Recipe(Method.MSE),
-)
 
 
 class Converter(Protocol):
@@ -62,10 +55,10 @@ def recommend(convert: Converter, inputs: Floats, held_out: Floats) -> Quantized
         inputs, held_out: as in :func:`follow`.
     """
     bench = _Bench(convert, inputs, held_out)
-    for recipe in _METHODS:
+    for recipe in METHODS:
         bench.try_out(recipe)
     if bench.equalizes:
-        for recipe in _METHODS:
+        for recipe in METHODS:
             bench.try_out(dataclasses.replace(recipe, equalize=True))
     bench.try_out(dataclasses.replace(bench.best(), bias_correction=True))
     return bench.result(bench.best())
