@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from tinyaiot.quantization import (
 )
 from tinyaiot.quantization.bias_correction import correct_biases
 from tinyaiot.quantization.error import Power, real
+from tinyaiot.quantization.flatbuffer import Flatbuffer
 from tinyaiot.quantization.float_model import FloatModel
 from tinyaiot.quantization.ranges import Histogram, Range, histograms, least_squares, ranges
 from tinyaiot.quantization.ranges import within_percentile as percentile_range
@@ -270,8 +270,6 @@ def test_a_layer_whose_output_was_spoiled_is_ranked_first(layer: int) -> None:
 
 @tensorflow
 def test_a_layer_whose_weights_were_spoiled_is_ranked_first() -> None:
-    from tinyaiot.quantization.flatbuffer import Flatbuffer
-
     flat = Flatbuffer(plain().model.data)
     weights = flat.graph.operators[6].inputs[1]
     values = flat.values(weights)
@@ -286,9 +284,9 @@ def test_a_layer_whose_weights_were_spoiled_is_ranked_first() -> None:
 
 
 @tensorflow
-def test_the_page_holds_every_layer_and_nothing_from_elsewhere(tmp_path: Path) -> None:
+def test_the_page_holds_every_layer_and_nothing_from_elsewhere() -> None:
     quantized = quantize(network(), typical(32), Recipe(Method.MSE))
-    html = page_html(quantization_page(quantized, compare(quantized, typical(8)))).decode()
+    html = page_html(quantization_page(quantized, compare(quantized, typical(8)), "x")).decode()
     for node in quantized.model.graph.nodes:
         assert f"{node.index} {node.op}" in html
     assert html.count("<svg") >= 3

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinyaiot.pages.charts import NARROW, WIDE, Axis, Bar, Point, Series, bars, plot
-from tinyaiot.pages.page import Facts, Figure, Page, Part, Section, Table, Text, command_line
+from tinyaiot.pages.page import Facts, Figure, Page, Part, Section, Table, Text
+from tinyaiot.pages.svg import Picture
 from tinyaiot.quantization import Comparison, LayerError, Quantized
 from tinyaiot.report_quantization import decibels, gain_of, layer_of
 
@@ -13,8 +14,12 @@ _MOST_BARS = 40
 _UP_TO_HERE = "SQNR, dB"
 
 
-def quantization_page(quantized: Quantized, comparison: Comparison) -> Page:
-    """The page of a model beside its float original."""
+def quantization_page(quantized: Quantized, comparison: Comparison, command: str) -> Page:
+    """The page of a model beside its float original.
+
+    Args:
+        command: what makes it.
+    """
     sections = [Section("Outcome", _outcome(quantized, comparison))]
     if quantized.trials:
         sections.append(Section("What was tried", _tried(quantized)))
@@ -22,7 +27,13 @@ def quantization_page(quantized: Quantized, comparison: Comparison) -> Page:
     if comparison.remedies:
         sections.append(Section("Layers to spare", _spare(comparison)))
     subtitle = f"int8 beside float, {comparison.count:,} samples"
-    return Page(quantized.model.name, subtitle, command_line(), tuple(sections))
+    return Page(quantized.model.name, subtitle, command, tuple(sections))
+
+
+def pictures_of(page: Page) -> tuple[Picture, ...]:
+    """All pictures of a page, in their order."""
+    parts = [part for section in page.sections for part in section.parts]
+    return tuple(part.picture for part in parts if isinstance(part, Figure))
 
 
 def _outcome(quantized: Quantized, comparison: Comparison) -> tuple[Part, ...]:

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 
-from tinyaiot.commands.options import PATH, json_option, verbosity
+from tinyaiot.commands.options import (
+    PATH,
+    PageFiles,
+    command_line,
+    json_option,
+    page_options,
+    verbosity,
+)
 from tinyaiot.documents import quantization_document
 from tinyaiot.errors import UsageError
 from tinyaiot.files import write_file, write_json
 from tinyaiot.frontends import load, tflite
-from tinyaiot.pages.page import write_page
 from tinyaiot.quantization import (
     Auto,
     Comparison,
@@ -28,7 +34,7 @@ from tinyaiot.quantization import (
     parse_method,
 )
 from tinyaiot.quantization import quantize as quantize_model
-from tinyaiot.quantization_page import quantization_page
+from tinyaiot.quantization_page import pictures_of, quantization_page
 from tinyaiot.report import Report
 from tinyaiot.report_quantization import report_comparison, report_quantized
 
@@ -85,9 +91,7 @@ _HELD_OUT = "held out"
     help="Compare int8 and float on DATA, as for --data, with `labels` where there are any. "
     "Without DATA: on every fourth sample of --data, held out.",
 )
-@click.option(
-    "--html", "page", type=PATH, metavar="FILE", help="Write the report as a page with pictures."
-)
+@page_options
 @json_option
 @verbosity
 def quantize(
@@ -100,7 +104,7 @@ def quantize(
     equalize: bool,
     bias_correction: bool,
     samples: str | None,
-    page: Path | None,
+    pages: PageFiles,
     json_file: Path | None,
     quiet: bool,
     verbose: bool,
@@ -117,8 +121,8 @@ def quantize(
     Example: tinyaiot quantize m.keras --data train.npz -o m.tflite --report t.npz
     """
     report = Report(quiet, verbose)
-    if page is not None and samples is None:
-        raise UsageError("--html has nothing to show", "give --report")
+    if pages.wanted and samples is None:
+        raise UsageError("--html and --plot have nothing to show", "give --report")
     recipe = _recipe(method, equalize, bias_correction)
     if existing is None and _is_quantized(model):
         _copy(report, model, output, samples)
@@ -141,8 +145,9 @@ def quantize(
         write_file(output, quantized.model.data)
         report_quantized(report, quantized, output)
     comparison = None if tested is None else _compare(report, quantized, tested)
-    if page is not None and comparison is not None:
-        write_page(page, quantization_page(quantized, comparison))
+    if comparison is not None and pages.wanted:
+        page = quantization_page(quantized, comparison, command_line())
+        pages.write(report, page, pictures_of(page))
     if json_file is not None:
         write_json(json_file, quantization_document(quantized, comparison))
 

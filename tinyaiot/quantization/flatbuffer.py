@@ -1,7 +1,7 @@
 """A .tflite taken apart, changed, and put together again.
 
-The classes are those that the schema's compiler makes; TensorFlow carries them. Attributes have
-the schema's names in camel case.
+The classes are those that the schema's compiler makes; the package of TensorFlow Lite Micro carries
+them. Attributes have the schema's names in camel case.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from tflite.BuiltinOperator import BuiltinOperator
 from tflite.TensorType import TensorType
-
-from tinyaiot.quantization.runtime import require_tensorflow
 
 _NUMPY = {
     TensorType.FLOAT32: np.float32,
@@ -35,8 +33,8 @@ class Flatbuffer:
 
     def __init__(self, data: bytes) -> None:
         """Takes a file that ``tinyaiot.frontends.tflite`` has read without complaint."""
-        require_tensorflow()
-        from tensorflow.lite.python import schema_py_generated as schema
+        # Imported here: a quarter of a second, which most commands can spare.
+        from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
         self._schema = schema
         self._model = schema.ModelT.InitFromPackedBuf(data, 0)

@@ -20,7 +20,7 @@ from tflite.BuiltinOperator import BuiltinOperator
 from tflite.TensorType import TensorType
 
 from tinyaiot.quantization.flatbuffer import LINEAR, Flatbuffer, along_axis, scales_of
-from tinyaiot.quantization.runtime import require_tensorflow, silence
+from tinyaiot.quantization.runtime import lite_interpreter, silence
 
 Floats = npt.NDArray[np.float32]
 
@@ -89,9 +89,9 @@ class Simulation:
             keep_tensors: whether :meth:`sum_of` is wanted.
         """
         simulated, self.sums = _simulated(data, changes, output)
-        lite = require_tensorflow().lite
+        interpreter = lite_interpreter()
         with silence():
-            self._interpreter = lite.Interpreter(
+            self._interpreter = interpreter(
                 model_content=simulated, experimental_preserve_all_tensors=keep_tensors
             )
             self._interpreter.allocate_tensors()
