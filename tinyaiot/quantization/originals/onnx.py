@@ -128,14 +128,15 @@ class _Reader:
             raise UnsupportedModelError(
                 f"{self._name} has {nodes} that cannot be converted", _HINT, tuple(refused)
             )
-        return [self._output(output.name) for output in self._graph.output]
+        image = tensor.order != natural(len(tensor.order))
+        return [self._output(output.name, image) for output in self._graph.output]
 
-    def _output(self, name: str) -> Any:
+    def _output(self, name: str, image: bool) -> Any:
         value = self._values.get(name)
         if not isinstance(value, Value):
             raise UnsupportedModelError(f"{self._name}: its output {name} is a constant", _HINT)
-        # Images stay as they lie; all else is as the network has it.
-        return (value if len(value.order) > 2 else value.natural()).tensor
+        # What came of an image stays as it lies; all else is as the network has it.
+        return (value if image and len(value.order) > 2 else value.natural()).tensor
 
     def _outputs(self, proto: Any, inputs: list[Operand]) -> list[Operand]:
         if not any(isinstance(value, Value) for value in inputs):

@@ -6,6 +6,7 @@ from there on it is an ONNX model, whose channels come to lie last.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
+from tinyaiot.quantization.calibration import check_calibration
 from tinyaiot.quantization.originals import onnx
 from tinyaiot.quantization.originals.keras import KerasOriginal
 from tinyaiot.quantization.runtime import first_line, require, silence
+from tinyaiot.summary import format_shape
 
 SUFFIXES = (".pt2",)
 
@@ -48,28 +51,46 @@ def from_module(module: Any, samples: npt.NDArray[Any], name: str) -> KerasOrigi
     """A trained ``torch.nn.Module`` of one input.
 
     Args:
-        samples: [count, ...] as the module takes them; the first is what it is traced with.
+        samples: [count, ...] as the module takes them, or channels last; the first is what it is
+            traced with.
         name: what errors call it.
 
     Raises:
         UsageError: a package of the extra ``pytorch`` is not installed.
+        CalibrationError: the samples do not do.
         UnsupportedModelError: it cannot be exported or converted.
     """
-    torch = require("torch", _KIND, _EXTRA)
-    example = torch.from_numpy(np.ascontiguousarray(samples[:1], np.float32))
+    require("torch", _KIND, _EXTRA)
+    check_calibration(samples, samples.shape[1:])
     was_training = module.training
     try:
-        with silence(), torch.no_grad():
-            program = torch.export.export(module.eval(), (example,))
-    except Exception as error:  # It raises what the module raises, and much of its own.
-        raise UnsupportedModelError(
-            f"PyTorch cannot export the module for an input of {tuple(example.shape)}: "
-            f"{first_line(error)}",
-            "give calibration data shaped as it takes them, and see torch.export",
-        ) from error
+        program = _exported(module.eval(), samples[:1])
     finally:
         module.train(was_training)
     return _from_program(program, name)
+
+
+def _exported(module: Any, sample: npt.NDArray[Any]) -> Any:
+    """The ``ExportedProgram`` for a sample as the module takes it, or with its channels last."""
+    try:
+        return _traced(module, sample)
+    except Exception as error:  # It raises what the module raises, and much of its own.
+        if sample.ndim > 2:
+            with contextlib.suppress(Exception):
+                return _traced(module, np.moveaxis(sample, -1, 1))
+        raise UnsupportedModelError(
+            f"PyTorch cannot export the module for an input of {format_shape(sample.shape)}: "
+            f"{first_line(error)}",
+            "give calibration data shaped as it takes them, and see torch.export",
+        ) from error
+
+
+def _traced(module: Any, sample: npt.NDArray[Any]) -> Any:
+    import torch
+
+    example = torch.from_numpy(np.ascontiguousarray(sample, np.float32))
+    with silence(), torch.no_grad():
+        return torch.export.export(module, (example,))
 
 
 def _from_program(program: Any, name: str) -> KerasOriginal:
