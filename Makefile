@@ -2,12 +2,13 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+CONVERT := .venv-convert
 BOARD ?= mps2-an386
 MODELS ?= ../shared/models
 PYTEST ?= $(BIN)/python -m pytest -n 2
 export PYTHON ?= python3
 
-.PHONY: help setup demo test test-all lint format docs bench baseline predictions calibrate clean distclean
+.PHONY: help setup demo test test-all test-convert lint format docs bench baseline predictions calibrate clean distclean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +27,10 @@ test: $(VENV)/.ready-test  ## the tests, without the slowest
 
 test-all: $(VENV)/.ready-test-all  ## every test, every model on every board
 	$(PYTEST) -m "slow or not slow"
+
+test-convert: $(CONVERT)/.ready-convert  ## the tests that need TensorFlow, PyTorch and ONNX
+	$(CONVERT)/bin/python -m pytest -n 2 tests/test_quantization.py tests/test_originals.py \
+		tests/test_onnx.py tests/test_zoo.py
 
 lint: $(VENV)/.ready-lint  ## what a change must pass beside the tests
 	$(BIN)/ruff check .
@@ -59,10 +64,13 @@ calibrate: $(VENV)/.ready-calibrate  ## measure drawn layers of every kernel ane
 clean:  ## remove what was built; .venv stays
 	rm -rf build dist
 
-distclean: clean  ## remove .venv too
-	rm -rf $(VENV)
+distclean: clean  ## remove .venv and .venv-convert too
+	rm -rf $(VENV) $(CONVERT)
 
 # Not to be removed after a rule of the kind example-%.
 .PRECIOUS: $(VENV)/.ready-%
 $(VENV)/.ready-%: pyproject.toml scripts/setup
 	@scripts/setup $*
+
+$(CONVERT)/.ready-convert: pyproject.toml scripts/setup
+	@scripts/setup convert

@@ -63,20 +63,7 @@ def read(data: bytes, name: str) -> Graph:
         UnreadableModelError: ``data`` is not a whole and sound .tflite file.
         UnsupportedModelError: it is, but breaks rules; ``details`` lists all violations.
     """
-    if data[4:8] != b"TFL3":
-        raise UnreadableModelError(
-            f"{name} is not a .tflite file: its identifier is {data[4:8]!r}, not b'TFL3'",
-            "give a TensorFlow Lite flatbuffer",
-        )
-    decoder = _Decoder(data, name)
-    try:
-        graph = decoder.graph()
-    except _DECODING_ERRORS as error:
-        reason = str(error) or type(error).__name__
-        raise UnreadableModelError(
-            f"{name} cannot be read: {reason.splitlines()[0]}", _CORRUPT_HINT
-        ) from error
-    violations = [*decoder.violations]
+    graph, violations = _decoded(data, name)
     violations += [(n.index, _line(n, rule)) for n in graph.nodes for rule in check.violations(n)]
     violations.sort(key=lambda violation: violation[0])
     lines = [line for _, line in violations]
@@ -87,6 +74,36 @@ def read(data: bytes, name: str) -> Graph:
             f"{name} breaks {count} of the supported operators", _RULES_HINT, tuple(lines)
         )
     return graph
+
+
+def read_unchecked(data: bytes, name: str) -> Graph:
+    """The graph of a .tflite file that need not keep any rule, such as one in floating point.
+
+    Nodes that are not supported are left out.
+
+    Raises:
+        UnreadableModelError: ``data`` is not a whole and sound .tflite file.
+        UnsupportedModelError: it has several subgraphs.
+    """
+    graph, _ = _decoded(data, name)
+    return graph
+
+
+def _decoded(data: bytes, name: str) -> tuple[Graph, list[tuple[int, str]]]:
+    """The graph, and (node index, line) of what keeps nodes from being in it."""
+    if data[4:8] != b"TFL3":
+        raise UnreadableModelError(
+            f"{name} is not a .tflite file: its identifier is {data[4:8]!r}, not b'TFL3'",
+            "give a TensorFlow Lite flatbuffer",
+        )
+    decoder = _Decoder(data, name)
+    try:
+        return decoder.graph(), [*decoder.violations]
+    except _DECODING_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise UnreadableModelError(
+            f"{name} cannot be read: {reason.splitlines()[0]}", _CORRUPT_HINT
+        ) from error
 
 
 def is_float(data: bytes) -> bool:

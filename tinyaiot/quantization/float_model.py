@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyaiot.errors import UnreadableModelError, UsageError
+from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph
 from tinyaiot.operators.base import AnyArray
+from tinyaiot.quantization.matching import match
 from tinyaiot.quantization.runtime import lite_interpreter, silence
 from tinyaiot.summary import format_shape
 
 Floats = npt.NDArray[np.float32]
-
-# A tensor's name, as far as it is the same in both models, and its shape.
-_Key = tuple[str, tuple[int, ...]]
 
 
 class FloatModel:
@@ -57,7 +55,7 @@ class FloatModel:
                 "give the float model that the int8 one was made of",
             )
         self._output, *_ = self._interpreter.get_output_details()
-        self.matches = match(graph, self._interpreter.get_tensor_details())
+        self.matches = match(graph, tflite.read_unchecked(data, "the float model"))
 
     def run(self, sample: npt.NDArray[Any]) -> dict[int, Floats]:
         """One inference: the values of all matched tensors, by the index of the int8 one.
@@ -79,25 +77,3 @@ class FloatModel:
         """The first output of the last inference."""
         values: AnyArray = self._interpreter.get_tensor(self._output["index"])
         return values
-
-
-def match(graph: Graph, details: Sequence[Mapping[str, Any]]) -> dict[int, int]:
-    """Which float tensor stands for which quantized activation of the int8 graph, by index.
-
-    Args:
-        details: of the float model's tensors, as TensorFlow Lite's interpreter gives them.
-    """
-    found = {
-        _key(detail["name"], detail["shape"]): int(detail["index"])
-        for detail in details
-        if len(detail["shape"]) > 1 and detail["dtype"] is np.float32
-    }
-    tensors = (*graph.inputs, *(node.output for node in graph.nodes))
-    keys = {t.index: _key(t.name, t.shape) for t in tensors if t.quantization is not None}
-    return {index: found[key] for index, key in keys.items() if key in found}
-
-
-def _key(name: str, shape: Iterable[int]) -> _Key:
-    # The converter strings together the names of all operations that it fused, the last one first;
-    # which of the others follow differs between float and int8.
-    return name.split(";")[0], tuple(int(size) for size in shape)
