@@ -48,6 +48,7 @@ LAYERS = (
         "compare",
         "fit",
         "levers",
+        "budgets",
     ),
     (
         "report",

@@ -71,6 +71,7 @@ def analysis_document(
     shortage: Document | None = None,
     prediction: Prediction | None = None,
     frontier: Sequence[FrontierPoint] | None = None,
+    overruns: Sequence[Document] = (),
 ) -> Document:
     """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board.
 
@@ -80,6 +81,7 @@ def analysis_document(
         shortage: of RAM, and what would help.
         prediction: of instructions and time, where there is a board.
         frontier: where it was asked for.
+        overruns: of flash and time.
     """
     live = plan.live_bytes
     content = {
@@ -88,6 +90,7 @@ def analysis_document(
         "fits": refusal is None,
         "problem": None if refusal is None else refusal.what,
         "shortage": shortage,
+        "overruns": list(overruns),
         "inputs": list(summary.inputs),
         "outputs": list(summary.outputs),
         "macs": summary.macs,

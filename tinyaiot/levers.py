@@ -10,6 +10,7 @@ from typing import Any
 from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.frontends import Model
+from tinyaiot.graph import Graph
 from tinyaiot.pipeline import (
     PlanOptions,
     core_of,
@@ -20,7 +21,7 @@ from tinyaiot.pipeline import (
 from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError, Objective
 from tinyaiot.planner.frontier import frontier
-from tinyaiot.rescale import picture_size, smaller_sizes, with_picture_size
+from tinyaiot.rescale import largest_picture
 from tinyaiot.summary import summarize
 
 
@@ -184,26 +185,14 @@ class _Trial:
 
     def _smaller_inputs(self, note: str, options: PlanOptions) -> Iterator[Lever]:
         """The largest picture that fits; the smallest where none does."""
-        size = picture_size(self.model.graph)
-        if size is None:
-            return
-        sizes = smaller_sizes(*size)
-        low, high = 0, len(sizes)
-        found: tuple[tuple[int, int], Model, Plan, bool] | None = None
-        while low < high:
-            middle = (low + high) // 2
-            graph = with_picture_size(self.model.graph, *sizes[middle])
-            if graph is None:
-                return
+
+        def planned(graph: Graph) -> tuple[Model, Plan, bool]:
             smaller = replace(self.model, graph=graph)
-            plan, fits = self._plan(smaller, options)
-            if fits or found is None or not found[3]:
-                found = (sizes[middle], smaller, plan, fits)
-            low, high = (low, middle) if fits else (middle + 1, high)
+            return (smaller, *self._plan(smaller, options))
+
+        found = largest_picture(self.model.graph, lambda graph: planned(graph)[2])
         if found is not None:
-            (height, width), smaller, plan, fits = found
-            change = f"{height}x{width} input, not {size[0]}x{size[1]}{note}"
-            lever = self._lever(change, None, smaller, plan, fits)
+            lever = self._lever(f"{found.change}{note}", None, *planned(found.graph))
             yield replace(lever, is_smaller_input=True)
 
     def _plan(self, model: Model, options: PlanOptions) -> tuple[Plan, bool]:

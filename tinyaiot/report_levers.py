@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
+from tinyaiot.budgets import Overrun, Resource
 from tinyaiot.levers import Lever, Shortage
 from tinyaiot.report import Report, new_table
-from tinyaiot.summary import ModelSummary
+from tinyaiot.summary import Layer, ModelSummary
 
 
 def report_shortage(report: Report, summary: ModelSummary, shortage: Shortage) -> None:
@@ -34,6 +37,51 @@ def report_shortage(report: Report, summary: ModelSummary, shortage: Shortage) -
     if shortage.board is not None:
         state = shortage.board.verified.value
         report.line("board", f"{shortage.board.id} ({state}): of those that take it, the least RAM")
+
+
+def report_overrun(report: Report, overrun: Overrun) -> None:
+    """What is needed, where that number comes from, and each way to need less."""
+    unit = overrun.resource.value
+    report.heading(f"Does not fit: {unit}")
+    report.line("allowed", format_amount(overrun.allowed))
+    least = "at least " if overrun.need.is_least else ""
+    report.line("needed", least + format_amount(overrun.need.amount))
+    report.line("basis", textwrap.fill(overrun.need.basis, 63, subsequent_indent=" " * 15))
+    if overrun.largest:
+        report.line("largest", "layers " + ", ".join(map(_weights, overrun.largest)))
+    if overrun.ways:
+        report.heading("What would help, by the same basis")
+        table = new_table("change", f"#{unit}", "fits")
+        for way in overrun.ways:
+            over = f"{format_amount(way.amount - overrun.allowed)} over"
+            table.add_row(way.change, format_amount(way.amount), "yes" if way.fits else over)
+        report.table(table)
+
+
+def problem_of(overrun: Overrun) -> str:
+    """What does not fit, one line."""
+    needed, allowed = format_amount(overrun.need.amount), format_amount(overrun.allowed)
+    verb = "takes an estimated" if overrun.resource is Resource.TIME else "needs"
+    least = "at least " if overrun.need.is_least else ""
+    return f"the model {verb} {least}{needed} {overrun.resource.value}, of {allowed} allowed"
+
+
+def overrun_hint(overrun: Overrun) -> str:
+    """What to do, one line."""
+    best = overrun.best
+    if best is not None:
+        return f"{best.change} makes it fit: {format_amount(best.amount)} {overrun.resource.value}"
+    smaller = "take a smaller model: nothing that was tried makes this one fit"
+    return f"{smaller}" if not overrun.largest else f"{smaller}; its weights are most of it"
+
+
+def format_amount(amount: float) -> str:
+    """Bytes whole, milliseconds by three digits."""
+    return f"{amount:,}" if isinstance(amount, int) else f"{amount:,.3g}"
+
+
+def _weights(layer: Layer) -> str:
+    return f"{layer.index} {layer.op} {layer.weights_bytes:,}"
 
 
 def hint_of(shortage: Shortage) -> str:

@@ -8,7 +8,7 @@ it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from tinyaiot.graph import Graph, Node, Tensor
@@ -40,6 +40,46 @@ def smaller_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:
     shorter = min(height, width)
     sides = range((shorter - 1) // _STEP * _STEP, shorter // _LEAST_PART, -_STEP)
     return tuple((round(height * side / shorter), round(width * side / shorter)) for side in sides)
+
+
+@dataclass(frozen=True)
+class Smaller:
+    """A model for a smaller picture.
+
+    Attributes:
+        change: from which size to which, in words.
+        fits: whether it is what was looked for.
+    """
+
+    graph: Graph
+    change: str
+    fits: bool
+
+
+def largest_picture(graph: Graph, fits: Callable[[Graph], bool]) -> Smaller | None:
+    """The largest of ``smaller_sizes`` for which ``fits``; the smallest where it is for none.
+
+    Args:
+        fits: for no larger picture where not for a smaller one.
+
+    Returns:
+        None where the input is no picture, or some layer cannot follow.
+    """
+    size = picture_size(graph)
+    sizes = () if size is None else smaller_sizes(*size)
+    found: Smaller | None = None
+    low, high = 0, len(sizes)
+    while low < high:
+        middle = (low + high) // 2
+        rescaled = with_picture_size(graph, *sizes[middle])
+        if rescaled is None:
+            return None
+        new, old = (f"{h}x{w}" for h, w in (sizes[middle], size or sizes[middle]))
+        tried = Smaller(rescaled, f"{new} input, not {old}", fits(rescaled))
+        if tried.fits or found is None or not found.fits:
+            found = tried
+        low, high = (low, middle) if tried.fits else (middle + 1, high)
+    return found
 
 
 def with_picture_size(graph: Graph, height: int, width: int) -> Graph | None:

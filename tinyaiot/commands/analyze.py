@@ -10,11 +10,13 @@ import click
 
 from tinyaiot import pipeline
 from tinyaiot.boards import Board
+from tinyaiot.budgets import Budgets, Overrun
 from tinyaiot.commands.options import (
     PATH,
     PageFiles,
     boards_of,
     boards_option,
+    byte_count,
     command_line,
     json_option,
     model_argument,
@@ -43,7 +45,13 @@ from tinyaiot.quantization import Comparison, load_comparison
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
 from tinyaiot.report_frontier import report_frontier
-from tinyaiot.report_levers import hint_of, report_shortage
+from tinyaiot.report_levers import (
+    hint_of,
+    overrun_hint,
+    problem_of,
+    report_overrun,
+    report_shortage,
+)
 from tinyaiot.report_map import report_map
 from tinyaiot.report_predict import report_prediction
 from tinyaiot.summary import ModelSummary, summarize
@@ -54,6 +62,7 @@ class _Request:
     """How to plan, and where the results go.
 
     Attributes:
+        budgets: limits of flash and time.
         shows_map: whether the memory map is printed.
         shows_frontier: whether the frontier of RAM against MACs is planned and printed.
         compared: the model with its float original, where that was given.
@@ -61,6 +70,7 @@ class _Request:
 
     report: Report
     options: pipeline.PlanOptions
+    budgets: Budgets
     shows_map: bool
     shows_frontier: bool
     json_file: Path | None
@@ -137,6 +147,20 @@ class _Request:
     help="Print what less RAM costs in MACs: the plans that no other beats in both.",
 )
 @click.option(
+    "--flash",
+    "flash_bytes",
+    type=byte_count,
+    metavar="BYTES",
+    help="The image's limit, judged by its predicted size. Default: the board's.",
+)
+@click.option(
+    "--ms",
+    "milliseconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="The time's limit, judged by an estimate that says what it assumes.",
+)
+@click.option(
     "--quantization",
     "quantization_file",
     type=PATH,
@@ -152,6 +176,8 @@ def analyze(
     boards: tuple[str, ...],
     shows_map: bool,
     shows_frontier: bool,
+    flash_bytes: int | None,
+    milliseconds: float | None,
     quantization_file: Path | None,
     json_file: Path | None,
     pages: PageFiles,
@@ -172,10 +198,15 @@ def analyze(
     report = Report(quiet, verbose)
     compared = None if quantization_file is None else load_comparison(quantization_file)
     targets = boards_of(dict.fromkeys(boards))
-    if shows_frontier and len(targets) > 1:
-        raise UsageError("--frontier is of one board, or of none", "name one board")
+    budgets = Budgets(flash_bytes, milliseconds)
+    for option, given in {
+        "--frontier": shows_frontier,
+        "--flash and --ms": budgets != Budgets(),
+    }.items():
+        if given and len(targets) > 1:
+            raise UsageError(f"{option}: for one board, or none", "name one board")
     request = _Request(
-        report, options, shows_map or verbose, shows_frontier, json_file, pages, compared
+        report, options, budgets, shows_map or verbose, shows_frontier, json_file, pages, compared
     )
     loaded = load(model)
     summary = summarize(loaded.graph)
@@ -205,10 +236,17 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
         with report.waiting("planning what would help"):
             shortage = shortage_of(loaded, target, options, refusal)
         report_shortage(report, summary, shortage)
+    with report.waiting("judging the budgets"):
+        overruns = request.budgets.overruns(loaded, plan, target, options)
+    for overrun in overruns:
+        report_overrun(report, overrun)
+    if overruns and not isinstance(refusal, NoPlanFitsError):
+        refusal = _over_budget(overruns, refusal)
     lacking = None if shortage is None else shortage.to_json()
+    exceeded = [overrun.to_json() for overrun in overruns]
     points = request.frontier(loaded, target)
     request.write_json(
-        analysis_document(summary, plan, target, refusal, lacking, prediction, points)
+        analysis_document(summary, plan, target, refusal, lacking, prediction, points, exceeded)
     )
     if refusal is None:
         request.write_page(loaded, summary, plan, target, None)
@@ -216,6 +254,15 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
     hint = refusal.hint if shortage is None else hint_of(shortage)
     request.write_page(loaded, summary, plan, target, Refusal(refusal, shortage, hint))
     raise DoesNotFitError(refusal.what, hint, refusal.details)
+
+
+def _over_budget(overruns: Sequence[Overrun], refusal: DoesNotFitError | None) -> DoesNotFitError:
+    """What is needed too much, with what would help; of weights beyond flash it is known why."""
+    first, *others = overruns
+    details = tuple(f"{problem_of(other)}: {overrun_hint(other)}" for other in others)
+    if refusal is not None:
+        return DoesNotFitError(refusal.what, overrun_hint(first), refusal.details + details)
+    return DoesNotFitError(problem_of(first), overrun_hint(first), details)
 
 
 def _plan(
