@@ -1,8 +1,9 @@
 """The stored baseline of instruction counts: compared by `make bench` and by the tests.
 
-    python -m scripts.baseline ../shared/models        (make baseline) stores today's counts
+    python -m scripts.baseline [../shared/models]        (make baseline) stores today's counts
 
-Counts of whole models, and of single layers that are drawn once and for all, for each core.
+Counts of whole models, and of single layers that are drawn once and for all, for each core. Those
+of models that are not there stay as they were stored.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ Results = Mapping[tuple[str, str], "Document | str"]
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    models: Counts = {}
-    for model in MODELS:
-        found = {b: measured(folder / f"{model}.tflite", b) for b in BOARDS.values()}
-        models[model] = {b: d["count"] for b, d in found.items() if not isinstance(d, str)}
+    paths = [Path(folder) / f"{model}.tflite" for folder in sys.argv[1:] for model in MODELS]
+    models = stored("models")
+    for path in filter(Path.is_file, paths):
+        found = {board: measured(path, board) for board in BOARDS.values()}
+        models[path.stem] = {b: d["count"] for b, d in found.items() if not isinstance(d, str)}
     layers = {core: layer_counts(core) for core in LAYER_BOARDS}
     document = {"models": models, "layers": layers}
     BASELINE.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -13,6 +13,14 @@
  * in decimal, with the address of each TA_LAYER mark that opened counted work; 0 stands for what
  * came before the first.
  *
+ * Argument: blocks=FILE, for a histogram. With each TA_END the file is written anew, a line
+ *
+ *   LAYER ADDRESS INSTRUCTIONS EXECUTED LEFT
+ *
+ * for each translation block that was entered while a layer (by the address of its mark) was
+ * counted: LEFT is how often what came next was not what lies behind it. Blocks that hold a mark
+ * count as a whole for what was counted before it.
+ *
  * QEMU ends when its standard input does, so that it does not outlive the program that started
  * it and holds the other end.
  *
@@ -88,8 +96,28 @@ typedef struct mark {
     site *layer;           /* of a TA_LAYER mark */
 } mark;
 
+/* How often a block was entered for one site. */
+typedef struct tally {
+    struct tally *next;
+    const site *at;
+    uint64_t executed;
+    uint64_t left;
+} tally;
+
+typedef struct block {
+    struct block *next;
+    uint64_t address;
+    uint64_t end;
+    size_t count;
+    tally *tallies;
+} block;
+
 static bool is_arm;
 static FILE *out;
+static const char *blocks_path; /* NULL without a histogram */
+static block *blocks;
+static const block *last_block;
+static tally *last_tally;
 static site no_layer;
 static site *const sites = &no_layer;
 
@@ -124,8 +152,39 @@ static void write_run(void)
     fflush(out);
 }
 
+static void write_blocks(void)
+{
+    FILE *file = fopen(blocks_path, "w");
+    if (file == NULL) {
+        perror("ta_count: cannot write the blocks");
+        exit(EXIT_FAILURE);
+    }
+    for (const block *b = blocks; b != NULL; b = b->next) {
+        for (const tally *t = b->tallies; t != NULL; t = t->next) {
+            if (t->executed > 0) {
+                fprintf(file, "%llu %llu %zu %llu %llu\n", (unsigned long long)t->at->address,
+                        (unsigned long long)b->address, b->count,
+                        (unsigned long long)t->executed, (unsigned long long)t->left);
+            }
+        }
+    }
+    fclose(file);
+}
+
+static void clear_blocks(void)
+{
+    for (block *b = blocks; b != NULL; b = b->next) {
+        for (tally *t = b->tallies; t != NULL; t = t->next) {
+            t->executed = 0;
+            t->left = 0;
+        }
+    }
+    last_tally = NULL;
+}
+
 static void begin_run(void)
 {
+    clear_blocks();
     for (site *s = sites; s != NULL; s = s->next) {
         s->count = 0;
     }
@@ -135,6 +194,9 @@ static void begin_run(void)
 
 static void end_run(void)
 {
+    if (running && blocks_path != NULL) {
+        write_blocks();
+    }
     if (running) {
         write_run();
     }
@@ -146,6 +208,36 @@ static void on_block(unsigned int cpu, void *instructions)
 {
     (void)cpu;
     entered += (uintptr_t)instructions;
+}
+
+static tally *tally_of(block *b)
+{
+    tally *t = b->tallies;
+    while (t != NULL && t->at != current) {
+        t = t->next;
+    }
+    if (t == NULL) {
+        t = allocate(sizeof *t);
+        t->at = current;
+        t->next = b->tallies;
+        b->tallies = t;
+    }
+    return t;
+}
+
+/* Called before `on_mark` of what the block holds. */
+static void on_block_of_histogram(unsigned int cpu, void *data)
+{
+    block *b = data;
+    (void)cpu;
+    if (last_tally != NULL && last_block->end != b->address) {
+        last_tally->left += 1;
+    }
+    last_block = b;
+    last_tally = current == NULL ? NULL : tally_of(b);
+    if (last_tally != NULL) {
+        last_tally->executed += 1;
+    }
 }
 
 static void on_mark(unsigned int cpu, void *data)
@@ -216,13 +308,31 @@ static mark_kind kind_of(const struct qemu_plugin_insn *instruction)
     return is_hint && number >= BEGIN && number <= RESUME ? (mark_kind)number : NO_MARK;
 }
 
-static void on_translation(uint64_t plugin, struct qemu_plugin_tb *block)
+static block *block_of(struct qemu_plugin_tb *translated, size_t count)
 {
-    const size_t count = qemu_plugin_tb_n_insns(block);
+    const struct qemu_plugin_insn *first = qemu_plugin_tb_get_insn(translated, 0);
+    const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(translated, count - 1);
+    block *b = allocate(sizeof *b);
+    b->address = qemu_plugin_insn_vaddr(first);
+    b->end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
+    b->count = count;
+    b->next = blocks;
+    blocks = b;
+    return b;
+}
+
+static void on_translation(uint64_t plugin, struct qemu_plugin_tb *translated)
+{
+    const size_t count = qemu_plugin_tb_n_insns(translated);
     (void)plugin;
-    qemu_plugin_register_vcpu_tb_exec_cb(block, on_block, NO_REGISTERS, (void *)(uintptr_t)count);
+    qemu_plugin_register_vcpu_tb_exec_cb(translated, on_block, NO_REGISTERS,
+                                         (void *)(uintptr_t)count);
+    if (blocks_path != NULL) {
+        qemu_plugin_register_vcpu_tb_exec_cb(translated, on_block_of_histogram, NO_REGISTERS,
+                                             block_of(translated, count));
+    }
     for (size_t k = 0; k < count; ++k) {
-        struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(block, k);
+        struct qemu_plugin_insn *instruction = qemu_plugin_tb_get_insn(translated, k);
         const mark_kind kind = kind_of(instruction);
         if (kind == NO_MARK) {
             continue;
@@ -249,9 +359,12 @@ int qemu_plugin_install(uint64_t plugin, const struct qemu_info *info, int argum
 {
     pthread_t watcher;
     is_arm = strncmp(info->target_name, "arm", 3) == 0;
-    if (argument_count != 1 || strncmp(arguments[0], "out=", 4) != 0) {
+    if (argument_count < 1 || strncmp(arguments[0], "out=", 4) != 0) {
         fprintf(stderr, "ta_count: give out=FILE\n");
         return -1;
+    }
+    if (argument_count > 1 && strncmp(arguments[1], "blocks=", 7) == 0) {
+        blocks_path = strdup(arguments[1] + 7);
     }
     out = fopen(arguments[0] + 4, "a");
     if (out == NULL) {

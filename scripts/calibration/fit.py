@@ -64,8 +64,19 @@ def fit_kernel(samples: Sequence[Sample]) -> Fitted:
         name: float(f"{value:.6g}") for name, value in zip(names, solution, strict=True) if value
     }
     error = float(f"{best.mean():.4f}")
-    cost = KernelCost(tile, trip_costs, _ranges(samples), len(samples), error)
+    cost = KernelCost(
+        tile, trip_costs, _ranges(samples), len(samples), error, cycles_an_instruction(samples)
+    )
     return Fitted(cost, float(best.max()))
+
+
+def cycles_an_instruction(samples: Sequence[Sample]) -> float | None:
+    """Of all samples together; None where there is no estimate of their cycles."""
+    cycles = [sample.cycles for sample in samples]
+    known = [n for n in cycles if n is not None]
+    if len(known) < len(cycles):
+        return None
+    return float(f"{sum(known) / sum(sample.count for sample in samples):.3f}")
 
 
 def _score(errors: FloatArray) -> float:

@@ -16,6 +16,7 @@ from tinyaiot.build import Image, build
 from tinyaiot.codegen.model import lower_model, model_sources
 from tinyaiot.codegen.project import generate_project
 from tinyaiot.cores import Core
+from tinyaiot.cycles import CycleEstimate, disassembled, estimate, has_timings
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
 from tinyaiot.graph import Graph, Node, Tensor
@@ -43,11 +44,13 @@ class Sample:
     Attributes:
         works: its calls.
         sources: C files that it needs.
+        cycles: an estimate; None where the core has no documented timings.
     """
 
     works: tuple[costs.Work, ...]
     count: int
     sources: tuple[str, ...]
+    cycles: int | None
 
     @property
     def kernel(self) -> str | None:
@@ -190,21 +193,33 @@ def measure_batch(batch: Batch, board: Board, seed: int) -> list[Sample]:
     with tempfile.TemporaryDirectory(prefix="tinyaiot-") as folder:
         project = Path(folder) / "project"
         generate_project([sources], board).write(project)
-        counts = _run(batch, board, build(project, board), seed)
+        counts, cycles = _run(batch, board, build(project, board), seed)
     lowered = lower_model(batch.graph, batch.plan, core, batch.graph.name)
     return [
-        Sample(tuple(works), counts[node.index], lowered.nodes[node.index].sources)
+        Sample(
+            tuple(works),
+            counts[node.index],
+            lowered.nodes[node.index].sources,
+            None if cycles is None else cycles.by_layer.get(node.index),
+        )
         for node in batch.graph.nodes
         if (works := list(works_of(node, lowered)))
     ]
 
 
-def _run(batch: Batch, board: Board, image: Image, seed: int) -> Mapping[int, int]:
+def _run(
+    batch: Batch, board: Board, image: Image, seed: int
+) -> tuple[Mapping[int, int], CycleEstimate | None]:
     values = np.random.default_rng(seed).integers(-128, 128, (1, _INPUT_BYTES)).astype(np.int8)
-    with EmulatedBoard(board, image) as running, Device(running.link) as device:
+    timed = has_timings(board.core)
+    with EmulatedBoard(board, image, timed) as running, Device(running.link) as device:
         device.load([values])
         device.run()
-        return running.counts()[-1].by_layer
+        counts, blocks = running.counts()[-1].by_layer, running.blocks()
+    if not timed:
+        return counts, None
+    listing = disassembled(image.elf, board.processor.toolchain)
+    return counts, estimate(blocks, listing, board.core)
 
 
 def _steps(

@@ -32,6 +32,7 @@ from tinyaiot.commands.options import (
     verbosity,
     work_option,
 )
+from tinyaiot.cycles import estimate_cycles, require_timings
 from tinyaiot.documents import measurement_document
 from tinyaiot.energy import measure_energy, open_meter, parse_spec
 from tinyaiot.errors import OutputsDifferError, UsageError
@@ -43,6 +44,7 @@ from tinyaiot.measurement_markdown import measurement_markdown
 from tinyaiot.mlperf import BENCHMARKS, Firmware, Mode, prepared
 from tinyaiot.pages.measurement import Measured
 from tinyaiot.report import Report
+from tinyaiot.report_cycles import report_cycles
 from tinyaiot.report_energy import report_energy
 from tinyaiot.report_mlperf import report_mlperf
 from tinyaiot.samples import Samples, load_samples
@@ -71,6 +73,9 @@ from tinyaiot.samples import Samples, load_samples
     metavar="METER",
     help="Microjoules too, by serial:PORT or csv:FILE[,unit=mA,volts=3.3]; see docs/energy.md.",
 )
+@click.option(
+    "--cycles", is_flag=True, help="Estimate a chip's cycles too, where timings are documented."
+)
 @builder_option
 @click.option(
     "--mlperf",
@@ -95,6 +100,7 @@ def measure(
     runs: int | None,
     warmups: int,
     energy: str | None,
+    cycles: bool,
     builder: Builder | None,
     mlperf: str | None,
     mlperf_energy: bool,
@@ -130,6 +136,8 @@ def measure(
     deployment = pipeline.deploy(job, report, read)
     if firmware is not None:
         deployment = replace(deployment, baud_rate=firmware.baud_rate)
+    if cycles:
+        require_timings(deployment)
     deployment = flashed(report, deployment, no_flash, tool)
     with report.step(f"running on {board}", "ran"):
         measurement = measure_deployment(deployment, inputs, Repetition(runs, warmups))
@@ -138,6 +146,11 @@ def measure(
         report_mlperf(report, firmware, deployment)
     classification = None if loaded is None else _classify(report, deployment, loaded)
     document = measurement_document(measurement, deployment.image, classification)
+    if cycles:
+        with report.step("estimating cycles", "estimated"):
+            estimate = estimate_cycles(deployment, inputs)
+        report_cycles(report, estimate, measurement, deployment.board)
+        document["cycles_estimate"] = estimate.to_json()
     if meter is not None:
         with report.step("measuring energy", "measured"):
             used = measure_energy(deployment, inputs, open_meter(meter), measurement.latency_us)

@@ -55,6 +55,25 @@ class Counts:
     by_layer: Mapping[int, int]
 
 
+@dataclass(frozen=True)
+class Block:
+    """Instructions that ran one behind the other, in one layer.
+
+    Attributes:
+        layer: its index; None for what belongs to none.
+        address: of the first.
+        instructions: how many there are.
+        executed: how often an inference ran them.
+        left: how often what came next was not what lies behind them in memory.
+    """
+
+    layer: int | None
+    address: int
+    instructions: int
+    executed: int
+    left: int
+
+
 class EmulatedBoard:
     """A running board without silicon; a context manager that ends it.
 
@@ -62,8 +81,11 @@ class EmulatedBoard:
         link: the serial link to it.
     """
 
-    def __init__(self, board: Board, image: Image) -> None:
+    def __init__(self, board: Board, image: Image, histogram: bool = False) -> None:
         """Starts the board with ``image``.
+
+        Args:
+            histogram: whether it is told what runs how often, which takes some time.
 
         Raises:
             DeviceError: the emulator is missing, or did not start.
@@ -73,6 +95,7 @@ class EmulatedBoard:
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tinyaiot-")))
             self._counts_file = folder / "counts"
+            self._blocks_file = folder / "blocks" if histogram else None
             self._process = stack.enter_context(_Process(folder / "messages"))
             if board.emulator is not None:
                 connection = self._start_qemu(board.emulator, image)
@@ -107,6 +130,19 @@ class EmulatedBoard:
         lines = self._counts_file.read_text(encoding="ascii").splitlines()
         return tuple(self._counts(line) for line in lines)
 
+    def blocks(self) -> tuple[Block, ...]:
+        """What the latest inference ran; nothing without ``histogram``."""
+        if self._blocks_file is None or not self._blocks_file.exists():
+            return ()
+        rows = (
+            map(int, line.split())
+            for line in self._blocks_file.read_text(encoding="ascii").splitlines()
+        )
+        return tuple(
+            Block(self._layers.get(mark), address, instructions, executed, left)
+            for mark, address, instructions, executed, left in rows
+        )
+
     def _counts(self, line: str) -> Counts:
         """From ``run TOTAL ADDRESS:COUNT ...``; layers may open at several addresses."""
         _, total, *parts = line.split()
@@ -122,7 +158,9 @@ class EmulatedBoard:
         # and none has to be guessed.
         with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
             self._process.start(
-                _qemu_command(machine, image, listener.fileno(), self._counts_file),
+                _qemu_command(
+                    machine, image, listener.fileno(), self._counts_file, self._blocks_file
+                ),
                 inherit=(listener.fileno(),),
             )
             return socket.create_connection(listener.getsockname(), _START_TIMEOUT_S)
@@ -254,11 +292,14 @@ class _SocketLink:
         self._connection.close()
 
 
-def _qemu_command(machine: Machine, image: Image, listener: int, counts: Path) -> list[str]:
+def _qemu_command(
+    machine: Machine, image: Image, listener: int, counts: Path, blocks: Path | None
+) -> list[str]:
     qemu = shutil.which(machine.qemu)
     if qemu is None:
         package = _QEMU_PACKAGES.get(machine.qemu, "qemu-system")
         raise DeviceError(f"{machine.qemu} is not on PATH", f"install it (Debian: {package})")
+    histogram = "" if blocks is None else f",blocks={blocks}"
     return [
         qemu,
         *("-machine", machine.machine, *machine.arguments),
@@ -266,7 +307,7 @@ def _qemu_command(machine: Machine, image: Image, listener: int, counts: Path) -
         *("-chardev", f"socket,id=uart,fd={listener},server=on,wait=on,nodelay=on"),
         *("-serial", "chardev:uart"),
         *("-kernel", str(image.elf)),
-        *("-plugin", f"{_plugin(_plugin_api(qemu))},out={counts}"),
+        *("-plugin", f"{_plugin(_plugin_api(qemu))},out={counts}{histogram}"),
     ]
 
 
