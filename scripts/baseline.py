@@ -24,7 +24,7 @@ from tinyaiot.graph import Node
 from tinyaiot.summary import format_shape
 
 BASELINE = ROOT / "scripts" / "baseline.json"
-TOLERANCE = 0.005
+TOLERANCE_PER_MILLE = 5
 # What kernels are tuned for, and what stands for each on the command line.
 BOARDS = {
     "Cortex-M4": "mps2-an386",
@@ -121,7 +121,7 @@ def regressions(before: Counts, now: Counts) -> Iterator[str]:
     for name, counts in now.items():
         for key, count in counts.items():
             old = before.get(name, {}).get(key)
-            if old is not None and count > old * (1 + TOLERANCE):
+            if old is not None and 1000 * count > (1000 + TOLERANCE_PER_MILLE) * old:
                 yield f"{name} {key}: {old:,} to {count:,} ({count / old - 1:+.1%})"
 
 
