@@ -33,6 +33,7 @@ from tinyaiot.measure import Deployment, Measurement, Validation, open_device
 from tinyaiot.measure import measure as measure_deployment
 from tinyaiot.measure import validate as validate_deployment
 from tinyaiot.operators.base import AnyArray
+from tinyaiot.pages.page import write_page
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.plan import Plan
 from tinyaiot.planner import Objective
@@ -44,11 +45,14 @@ from tinyaiot.quantization import (
     Quantized,
     Recipe,
     Source,
+    check_samples,
     load_data,
     load_original,
 )
 from tinyaiot.quantization import compare as compare_models
+from tinyaiot.quantization import pair as pair_models
 from tinyaiot.quantization import quantize as quantize_model
+from tinyaiot.quantization_page import quantization_page
 from tinyaiot.samples import as_inputs, as_samples, default_inputs, load_inputs, load_samples
 from tinyaiot.summary import ModelSummary, summarize
 
@@ -74,9 +78,11 @@ __all__ = [
     "compare",
     "generate",
     "measure",
+    "pair",
     "plan",
     "quantize",
     "validate",
+    "write_report",
 ]
 
 # A board's id, or a board itself.
@@ -208,21 +214,50 @@ def quantize(
     return quantized
 
 
+def pair(int8: AnyPath, original: AnyPath) -> Quantized:
+    """An int8 .tflite that exists, whoever made it, beside its float original, to be compared.
+
+    Args:
+        original: the trained model, of any kind that :func:`quantize` takes, or a float .tflite.
+
+    Raises:
+        UsageError: a package that reads the original is not installed.
+    """
+    return pair_models(Path(int8), Path(original))
+
+
 def compare(
     quantized: Quantized,
-    inputs: npt.NDArray[Any],
+    inputs: Source,
     labels: npt.NDArray[Any] | None = None,
+    *,
+    preprocess: str = "",
 ) -> Comparison:
     """What quantization cost: accuracy, agreement, and the error layer by layer.
 
     Args:
-        inputs: floating point [count, ...].
-        labels: the class of each sample, [count].
+        inputs: samples, as for :func:`quantize`.
+        labels: the class of each sample, [count]; those that ``inputs`` come with if None.
+        preprocess: as for :func:`quantize`.
 
     Raises:
-        UsageError: the samples do not match the model.
+        CalibrationError: the samples cannot be read, or do not match the model.
+        UsageError: the labels do not match the samples.
     """
-    return compare_models(quantized, inputs, labels)
+    data = load_data(inputs, preprocess)
+    samples = quantized.channels_last(data.inputs)
+    samples = check_samples(samples, quantized.model.graph.inputs[0].shape[1:])
+    return compare_models(quantized, samples, data.labels if labels is None else labels)
+
+
+def write_report(quantized: Quantized, comparison: Comparison, file: AnyPath) -> None:
+    """Writes what quantization cost as a page with pictures, one HTML file.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    command = "tinyaiot.api.write_report(...)"
+    write_page(Path(file), quantization_page(quantized, comparison, command))
 
 
 def measure(
