@@ -19,7 +19,7 @@ from tinyaiot.operators.convolution_kernels import (
     helium_columns,
     portable_columns,
     riscv_columns,
-    thumb2_windows,
+    thumb_windows,
 )
 from tinyaiot.operators.linear import Linear, LinearKernel
 from tinyaiot.operators.windows import taps
@@ -72,7 +72,7 @@ class Conv2D(Convolution):
         ),
         helium_columns(_has_one_group),
         *dsp_groups(_has_one_group),
-        thumb2_windows(_has_one_group),
+        *thumb_windows(_has_one_group),
         LinearKernel(
             "ta_conv_2d_s8_1x1_rv32",
             "conv_2d/ta_conv_2d_s8_1x1_rv32.c",

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_dsp, linear_mve, linear_rv32, linear_v7m
+from tinyaiot.operators import linear_c, linear_dsp, linear_mve, linear_rv32, linear_v6m, linear_v7m
 from tinyaiot.operators.base import PORTABLE, TUNED, Kernel
 from tinyaiot.operators.columns import by_columns, columns_kernel
+from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.linear import LinearKernel, as_stored
 
 _Predicate = Callable[[Node], bool]
@@ -56,21 +57,46 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     return tuple(groups(most) for most in range(linear_dsp.MOST_PIXELS, 0, -1))
 
 
-def thumb2_windows(meets_all_channels: _Predicate) -> Kernel:
-    """Five widened windows at a time, for cores with Thumb-2."""
+def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
+    """A few widened windows at a time, for cores with Thumb-2 and without."""
 
-    def applies(node: Node, core: Core) -> bool:
+    def on_thumb2(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_v7m.requantizes_on_thumb2(node, core)
 
-    return LinearKernel(
-        "ta_conv_2d_s8_v7m",
-        "conv_2d/ta_conv_2d_s8_v7m.c",
-        applies=applies,
-        scratch_bytes=linear_v7m.windows_bytes,
-        shared=linear_v7m.SHARED_SOURCES,
-        layout=linear_v7m.one_by_one,
-        tier=TUNED,
+    def on_thumb1(node: Node, core: Core) -> bool:
+        return meets_all_channels(node) and linear_v6m.takes_tiles(node, core)
+
+    return (
+        LinearKernel(
+            "ta_conv_2d_s8_v7m",
+            "conv_2d/ta_conv_2d_s8_v7m.c",
+            applies=on_thumb2,
+            scratch_bytes=lambda node, core: _windows_bytes(node, core, linear_v7m.PIXELS),
+            shared=linear_v7m.SHARED_SOURCES,
+            layout=linear_v7m.one_by_one,
+            tier=TUNED,
+        ),
+        LinearKernel(
+            "ta_conv_2d_s8_v6m",
+            "conv_2d/ta_conv_2d_s8_v6m.c",
+            applies=on_thumb1,
+            scratch_bytes=lambda node, core: _windows_bytes(node, core, linear_v6m.PIXELS),
+            shared=linear_v6m.SHARED_SOURCES,
+            layout=linear_v6m.unsigned,
+            tier=TUNED,
+        ),
     )
+
+
+def _windows_bytes(node: Node, core: Core, pixels: int) -> int:
+    """Pixels' taps as words, pointers to rows, and where there is padding beside the input, the
+    columns under those pixels."""
+    vertical, horizontal = convolution_windows(node)
+    taps = vertical.kernel * horizontal.kernel * node.input(0).channels
+    span = (horizontal.kernel - 1) * horizontal.dilation + 1
+    columns = (pixels - 1) * horizontal.stride + span
+    copied = vertical.kernel * columns * node.input(0).channels if horizontal.is_padded else 0
+    return 4 * pixels * taps + vertical.kernel * core.pointer_bytes + copied
 
 
 def riscv_columns(meets_all_channels: _Predicate) -> Kernel:

@@ -21,7 +21,7 @@ from tinyaiot.operators.convolution_kernels import (
     helium_columns,
     portable_columns,
     riscv_columns,
-    thumb2_windows,
+    thumb_windows,
 )
 from tinyaiot.operators.depthwise_tiles import tile_kernels
 from tinyaiot.operators.linear import (
@@ -160,7 +160,7 @@ class DepthwiseConv2D(Convolution):
             pads_by_value=True,
             tier=TUNED,
         ),
-        thumb2_windows(_has_one_channel),
+        *thumb_windows(_has_one_channel),
         riscv_columns(_has_one_channel),
         *tile_kernels(),
         portable_columns(_has_one_channel),

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from tinyaiot.cores import Core
 from tinyaiot.fixed_point import IntArray
 from tinyaiot.graph import Node
-from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.floors import (
     Floors,
     accumulators_are_short,
@@ -23,9 +22,9 @@ from tinyaiot.operators.linear_dsp import requantizes
 
 SHARED_SOURCES = ("linear/ta_linear_s8_v7m.c", CLAMP_SOURCE)
 SHARED_SOURCES_OF_1 = ("linear/ta_linear_s8_1_v7m.c", CLAMP_SOURCE)
+PIXELS = 5
 
 _FLOOR_SHIFT = 11
-_PIXELS = 5
 _FOUR = 4
 _Bytes = npt.NDArray[np.int8]
 
@@ -38,16 +37,6 @@ def _has_thumb2(core: Core) -> bool:
 def requantizes_on_thumb2(node: Node, core: Core) -> bool:
     """Whether ``ta_linear_s8_v7m`` is exact, on a core that it is for."""
     return _has_thumb2(core) and requantizes(settled_linear(node))
-
-
-def windows_bytes(node: Node, core: Core) -> int:
-    """Scratch of a convolution's pixels that are taken at a time: their taps as words, and where
-    there is padding beside the input, the columns under them."""
-    vertical, horizontal = convolution_windows(node)
-    span = (horizontal.kernel - 1) * horizontal.dilation + 1
-    columns = (_PIXELS - 1) * horizontal.stride + span
-    copied = vertical.kernel * columns * node.input(0).channels if horizontal.is_padded else 0
-    return 4 * _PIXELS * _taps(node) + vertical.kernel * core.pointer_bytes + copied
 
 
 def widened_bytes_of_1(node: Node) -> int:

@@ -72,9 +72,10 @@ ta_conv_2d_kernel ta_conv_2d_s8_columns_c;
 ta_conv_2d_kernel ta_conv_2d_s8_1x1_rv32;
 ta_conv_2d_kernel ta_conv_2d_s8_columns_rv32;
 
-/* One group, cores with Thumb-2; filters, bias and requant as in ta_linear_v7m.h. Needs scratch for
- * five windows, widened to words, kernel_h pointers, and where there is padding beside the input,
- * kernel_h rows of the columns under five output pixels. */
+/* One group, cores with Thumb-2 and without; filters, bias and requant as in ta_linear_v7m.h and
+ * ta_linear_v6m.h. Needs scratch for five windows or four, widened to words, kernel_h pointers, and
+ * where there is padding beside the input, kernel_h rows of the columns under as many pixels. */
+ta_conv_2d_kernel ta_conv_2d_s8_v6m;
 ta_conv_2d_kernel ta_conv_2d_s8_v7m;
 
 /* One group, cores with the DSP extension, `stretch` pixels at a time; filters, bias, requant
