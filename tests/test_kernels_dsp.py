@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from tests.support import draw, emulated, graphs
 from tests.support.builder import ModelBuilder
 from tests.test_cores import drawn, kernels
-from tinyaiot.boards import board_by_id
+from tinyaiot.boards import Board, board_by_id
+from tinyaiot.graph import Graph
+from tinyaiot.operators import operator_of
 from tinyaiot.operators.windows import Padding, Window
 
 _BOARD = "mps2-an386"
@@ -30,6 +32,11 @@ _EXPECTED = {
     "ta_depthwise_conv_2d_s8_m1_dsp",
     "ta_fully_connected_s8_dsp",
     "ta_add_s8_affine_dsp",
+}
+_SMALL = {
+    "ta_conv_2d_s8_dsp",
+    "ta_conv_2d_s8_pieces_dsp",
+    "ta_fully_connected_s8_pieces_dsp",
 }
 
 
@@ -133,20 +140,48 @@ def _drawn(
     return graphs.DrawnModel(b.build([y]), inputs, name)
 
 
-def test_kernels_equal_tflm(tmp_path: Path) -> None:
-    board = board_by_id(_BOARD)
-    assert board.emulator is not None
-    for tool in (board.emulator.qemu, board.processor.toolchain + "gcc"):
+_STRATEGIES = {
+    "conv": windowed("CONV_2D"),
+    "depthwise": windowed("DEPTHWISE_CONV_2D"),
+    "strips": windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
+    "connected": fully_connected(),
+    "sum": sum_of_two(),
+}
+
+
+@pytest.fixture
+def board() -> Board:
+    """The emulated board, where there are its tools."""
+    found = board_by_id(_BOARD)
+    assert found.emulator is not None
+    for tool in (found.emulator.qemu, found.processor.toolchain + "gcc"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
-    strategies = {
-        "conv": windowed("CONV_2D"),
-        "depthwise": windowed("DEPTHWISE_CONV_2D"),
-        "strips": windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
-        "connected": fully_connected(),
-        "sum": sum_of_two(),
-    }
-    cases = [case for name, s in strategies.items() for case in drawn(s, name, _CASES)]
+    return found
+
+
+def test_kernels_equal_tflm(board: Board, tmp_path: Path) -> None:
+    cases = [case for name, s in _STRATEGIES.items() for case in drawn(s, name, _CASES)]
     taken = Counter(k for case in cases for k in kernels(case.model.graph, board.processor))
     assert all(taken[name] >= 5 for name in _EXPECTED), taken
     emulated.check(cases, board, tmp_path)
+
+
+def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) -> None:
+    cases = [case for name in ("conv", "connected") for case in _small(name)]
+    cores = [board.processor.with_scratch_limit(_least(case.model.graph, board)) for case in cases]
+    taken = Counter(
+        k for case, core in zip(cases, cores, strict=True) for k in kernels(case.model.graph, core)
+    )
+    assert all(taken[name] >= 5 for name in _SMALL), taken
+    emulated.check(cases, board, tmp_path, strategy="rows")
+
+
+def _small(name: str) -> list[emulated.Case]:
+    return drawn(_STRATEGIES[name], f"small_{name}", _CASES)
+
+
+def _least(graph: Graph, board: Board) -> int:
+    """The least scratch of the only node."""
+    (node,) = graph.nodes
+    return operator_of(node).least_scratch(node, board.processor)

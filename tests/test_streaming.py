@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -296,3 +297,83 @@ def kernels(graph: Graph, core: Core, plan: Plan | None = None) -> list[Kernel]:
         for node in graph.nodes
         if operator_of(node).kernels
     ]
+
+
+# Bytes reached with single pixels on a Cortex-M4: input resident and fed. Only ever smaller.
+PIXELS_REACHED = {
+    "ad": (772, 772),
+    "ic": (13_856, 11_136),
+    "kws": (5_108, 4_780),
+    "person_detect": (13_868, 13_085),
+    "vww": (28_143, 13_703),
+}
+
+
+SLOW = ("person_detect", "vww")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in sorted(PIXELS_REACHED)
+    ],
+)
+def test_real_models_stream_by_pixels(name: str) -> None:
+    path = MODELS / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"there is no {path.name} in {MODELS.name}/")
+    core = core_by_id("cortex-m4")
+    graph = tflite.read(path.read_bytes(), name)
+    for feed, reached in zip((False, True), PIXELS_REACHED[name], strict=True):
+        plan = rows(graph, core, AMPLE, False, feed, pixels=1)
+        coarse = rows(graph, core, AMPLE, False, feed, pixels=8)
+        assert plan is not None
+        assert coarse is not None
+        check(graph, plan, core, AMPLE)
+        check(graph, coarse, core, AMPLE)
+        assert plan.total_arena_bytes <= min(reached, coarse.total_arena_bytes)
+
+
+def test_plans_in_blocks_with_one_thing_changed_are_refused() -> None:
+    core = core_by_id("cortex-m3")
+    graph = tflite.read(DIGITS.read_bytes(), "digits")
+    plan = rows(graph, core, AMPLE, False, True, pixels=1)
+    assert plan is not None
+    assert plan.blocks
+    check(graph, plan, core, AMPLE)
+    fine = [graph.nodes[node].output for node in plan.blocks if node not in plan.sums]
+    rings = [t.index for t in fine if plan.slots[t.index].size_bytes < t.nbytes]
+    assert rings
+    for index in rings:
+        slot = plan.slots[index]
+        for change in ({"ring_rows": slot.ring_rows - 1}, {"blocks": slot.blocks + 1}):
+            slots = {**plan.slots, index: replace(slot, **change)}
+            with pytest.raises(InvalidPlanError):
+                check(graph, replace(plan, slots=slots), core, AMPLE)
+    for node in plan.blocks:
+        for number in (1, plan.blocks[node] + 1):
+            blocks = {**plan.blocks, node: number}
+            with pytest.raises(InvalidPlanError):
+                check(graph, replace(plan, blocks=blocks), core, AMPLE)
+    swapped = (*plan.steps[:9], plan.steps[10], plan.steps[9], *plan.steps[11:])
+    if swapped != plan.steps:
+        with pytest.raises(InvalidPlanError):
+            check(graph, replace(plan, steps=swapped), core, AMPLE)
+
+
+def test_two_hundred_operators_are_planned_in_a_minute() -> None:
+    b = GraphBuilder()
+    x = y = b.tensor(48, 64)
+    for k in range(66):
+        wide = b.window(y, 1, row_bytes=128, scratch_bytes=16)
+        z = b.window(wide, 3, pad=1, row_bytes=64, scratch_bytes=16)
+        y = b.node([y, z], [(z.height, 64)], in_place=(0, 1))[0] if k % 8 else z
+        y = b.window(y, 2, stride=2, row_bytes=64) if k % 22 == 0 else y
+    graph = b.graph([x], [y])
+    assert len(graph.nodes) >= 190
+    start = time.process_time()
+    plan = rows(graph, CORE, AMPLE, False)
+    assert plan is not None
+    check(graph, plan, CORE, AMPLE)
+    assert time.process_time() - start < 60

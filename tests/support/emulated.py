@@ -42,21 +42,27 @@ class Case:
     inputs: list[AnyArray]
 
 
-def check(cases: Sequence[Case], board: Board, folder: Path) -> int:
-    """Asserts that ``board`` makes TFLM's tensors, whatever the case; returns how many images."""
-    batches = list(batched(cases, board))
+def check(cases: Sequence[Case], board: Board, folder: Path, strategy: str | None = None) -> int:
+    """Asserts that ``board`` makes TFLM's tensors, whatever the case; returns how many images.
+
+    Args:
+        strategy: of the plans; by default the first that fits.
+    """
+    batches = list(batched(cases, board, strategy))
     for k, batch in enumerate(batches):
         _check_image(batch, board, folder / f"{board.id}-{k}")
     return len(batches)
 
 
-def batched(cases: Iterable[Case], board: Board) -> Iterator[list[tuple[Case, Plan]]]:
+def batched(
+    cases: Iterable[Case], board: Board, strategy: str | None = None
+) -> Iterator[list[tuple[Case, Plan]]]:
     """The cases, planned, in lots whose arenas the board holds side by side."""
     memories = pipeline.memories(board)
     batch: list[tuple[Case, Plan]] = []
     left = capacities = {m.name: m.capacity_bytes for m in memories}
     for case in cases:
-        plan = plan_model(case.model.graph, board.processor, memories)
+        plan = plan_model(case.model.graph, board.processor, memories, strategy=strategy)
         used = {name: _aligned(nbytes) for name, nbytes in plan.arena_bytes.items()}
         if batch and any(nbytes > left[name] for name, nbytes in used.items()):
             yield batch

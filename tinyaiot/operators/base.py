@@ -217,6 +217,11 @@ class Operator(ABC, Generic[Attributes]):
         sizes = [k.scratch_bytes(node, core) for k in found if tier is None or k.tier <= tier]
         return min(sizes, default=0)
 
+    def most_scratch(self, node: Node, core: Core) -> int:
+        """Scratch of the fastest kernel that applies: what a limit need not be more than."""
+        found = self._applying(node, core)
+        return found[0].scratch_bytes(node, core) if found else 0
+
     def _applying(self, node: Node, core: Core) -> list[Kernel]:
         return [kernel for kernel in self.kernels if kernel.applies(node, core)]
 

@@ -36,11 +36,28 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
 
 
 def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
-    """Groups of widened windows, for cores with the DSP extension: of three, of two and of one,
-    which take twice the instructions of three."""
+    """Groups of widened windows, for cores with the DSP extension: of three, of two and of one;
+    and windows as they lie, which take twice the instructions of three, and hardly any scratch."""
 
     def applies(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
+
+    def lies_in_words(node: Node, core: Core) -> bool:
+        return node.input(0).channels % 4 == 0 and applies(node, core)
+
+    def pointers_bytes(node: Node, core: Core) -> int:
+        _, kernel_h, kernel_w, _ = node.input(1).shape
+        return kernel_h * kernel_w * core.pointer_bytes
+
+    pieces = LinearKernel(
+        "ta_conv_2d_s8_pieces_dsp",
+        "conv_2d/ta_conv_2d_s8_pieces_dsp.c",
+        applies=lies_in_words,
+        scratch_bytes=pointers_bytes,
+        shared=linear_dsp.PIECES_SOURCES,
+        layout=linear_dsp.window_pairs,
+        tier=TUNED,
+    )
 
     def groups(most: int) -> Kernel:
         return LinearKernel(
@@ -54,7 +71,7 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
             tier=TUNED,
         )
 
-    return tuple(groups(most) for most in range(linear_dsp.MOST_PIXELS, 0, -1))
+    return (*(groups(most) for most in range(linear_dsp.MOST_PIXELS, 0, -1)), pieces)
 
 
 def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:

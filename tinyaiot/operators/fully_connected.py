@@ -55,6 +55,11 @@ def _batch_bytes(node: Node, core: Core) -> int:
     return linear_dsp.widened_bytes(depth, 1) + as_bytes * -(-depth // 4) * 4
 
 
+def _lies_in_words(node: Node, core: Core) -> bool:
+    piece = min(node.input(1).shape[1], node.input(0).row_bytes)
+    return piece % 4 == 0 and linear_dsp.takes_pairs(node, core)
+
+
 def _pieces_bytes(node: Node, core: Core) -> int:
     return node.input(1).shape[1] if _rows_a_batch(node) > 1 else 0
 
@@ -91,6 +96,14 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             applies=linear_dsp.takes_pairs,
             scratch_bytes=_batch_bytes,
             shared=linear_dsp.SHARED_SOURCES,
+            layout=linear_dsp.pairs,
+            tier=TUNED,
+        ),
+        linear.LinearKernel(
+            "ta_fully_connected_s8_pieces_dsp",
+            "fully_connected/ta_fully_connected_s8_pieces_dsp.c",
+            applies=_lies_in_words,
+            shared=linear_dsp.PIECES_SOURCES,
             layout=linear_dsp.pairs,
             tier=TUNED,
         ),

@@ -24,6 +24,9 @@ from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_l
 
 SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 
+# Of kernels that read pixels as bytes, where they lie.
+PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_pieces_s8_dsp.c")
+
 # The order of four taps in memory; SXTB16 takes bytes 0 and 2 of a word, then 1 and 3.
 _TAP_ORDER = (0, 2, 1, 3)
 _FLOOR_SHIFT = 11

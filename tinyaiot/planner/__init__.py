@@ -30,15 +30,19 @@ _PIXELS = {"rows": None, "blocks": 8, "pixels": 1}
 
 
 def _streaming(*, feed: bool) -> dict[str, Strategy]:
-    return {
+    smallest = {
         name: functools.partial(rows, feed=feed, pixels=pixels) for name, pixels in _PIXELS.items()
     }
+    return {"fast rows": functools.partial(rows, feed=feed, fast=True), **smallest}
 
 
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType({"plain": plain, **_streaming(feed=False)})
 
 # Those that can take the inputs row by row, as they arrive.
 FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(_streaming(feed=True))
+
+# Strategies of which another never needs more RAM: pixels are taken only where they help.
+_NEVER_SMALLEST = ("fast rows", "blocks")
 
 # What is left where nothing of these fits: kernels that take several times the instructions,
 # where memory is short.
@@ -102,6 +106,8 @@ def plan_model(
             "leave out --keep-input or --feed rows",
         )
     table = FED_STRATEGIES if feed else STRATEGIES
+    if objective is Objective.RAM and strategy is None:
+        table = {name: make for name, make in table.items() if name not in _NEVER_SMALLEST}
     strategies = [table[name] for name in table if strategy in (None, name)]
     candidates = (make(graph, core, memories, keep_input) for make in strategies)
     fitting = (plan for plan in candidates if plan is not None)

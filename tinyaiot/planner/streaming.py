@@ -53,11 +53,13 @@ def rows(
     feed: bool = False,
     slowest_tier: int | None = None,
     pixels: int | None = None,
+    fast: bool = False,
 ) -> Plan | None:
     """Regions streamed by rows, each in the order that ``region.row_order`` gives.
 
     Args:
         pixels: in a block of columns at most, where rows may be cut into blocks.
+        fast: whether each node has its fastest kernel, however much scratch that needs.
         feed: whether the rows of inputs arrive when they are asked for; none is kept then.
         slowest_tier: of the kernels to choose from; by default, for each node, that of the
             fastest that it can have.
@@ -66,7 +68,7 @@ def rows(
 
     def search_with(blocks: Mapping[int, int]) -> Search:
         flow = flow_of(graph, keep_input=keep_input, feed=feed, blocks=blocks)
-        return Search(flow, core, slowest_tier)
+        return Search(flow, core, slowest_tier, fast=fast)
 
     search = search_with({} if pixels is None else choose_blocks(uncut, pixels))
     layout = _best_layout(search)
@@ -102,10 +104,17 @@ class _Best:
 class Search:
     """Needs of regions, and the best places to cut."""
 
-    def __init__(self, flow: Flow, core: Core, slowest_tier: int | None = None) -> None:
+    def __init__(
+        self, flow: Flow, core: Core, slowest_tier: int | None = None, *, fast: bool = False
+    ) -> None:
         self.flow = flow
         nodes = [flow.node(position) for position in range(len(flow.nodes))]
-        self.least = [operator_of(n).least_scratch(n, core, slowest_tier) for n in nodes]
+        self.least = [
+            operator_of(n).most_scratch(n, core)
+            if fast
+            else operator_of(n).least_scratch(n, core, slowest_tier)
+            for n in nodes
+        ]
         self.scratch = [
             0
             if position in flow.sums

@@ -82,6 +82,10 @@ ta_conv_2d_kernel ta_conv_2d_s8_v7m;
  * and their bounds as in ta_linear_dsp.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_dsp;
 
+/* The same, input channels in fours, one pixel at a time, with scratch for kernel_h * kernel_w
+ * pointers only. */
+ta_conv_2d_kernel ta_conv_2d_s8_pieces_dsp;
+
 /* One group, cores with Helium, `stretch` pixels at a time; weights are [out_channels]
  * [kernel_w][kernel_h][in_channels]. */
 ta_conv_2d_kernel ta_conv_2d_s8_mve;

@@ -49,6 +49,9 @@ ta_fully_connected_kernel ta_fully_connected_s8_v7m;
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 
+/* The same, pieces being of whole words, without scratch. */
+ta_fully_connected_kernel ta_fully_connected_s8_pieces_dsp;
+
 /* Cores with Helium; scratch likewise. */
 ta_fully_connected_kernel ta_fully_connected_s8_mve;
 
