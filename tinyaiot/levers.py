@@ -13,16 +13,17 @@ from tinyaiot.frontends import Model
 from tinyaiot.graph import Graph
 from tinyaiot.pipeline import (
     PlanOptions,
-    core_of,
     memories,
     plan_model_on,
     plan_without_limits,
 )
 from tinyaiot.plan import Plan
-from tinyaiot.planner import NoPlanFitsError, Objective
-from tinyaiot.planner.frontier import frontier
+from tinyaiot.planner import STRATEGIES, NoPlanFitsError, Objective
 from tinyaiot.rescale import largest_picture
 from tinyaiot.summary import summarize
+
+# To be tried alone: all that a picture does not fit would take seconds for each size.
+_FINEST = tuple(STRATEGIES)[-1]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def shortage_of(
     if board is not None:
         limits.append(_ram_bytes(board))
     asked = plan_without_limits(model, board, replace(options, ram_bytes=None))
-    tried = _Trial(model, board, options, asked.total_arena_bytes, min(limits))
+    tried = _Trial(model, board, options, asked.total_arena_bytes)
     levers = [lever for lever in tried.levers(refusal.closest) if lever.saved_bytes > 0]
     is_small_board = options.ram_bytes is None or options.ram_bytes > min(limits)
     return Shortage(
@@ -140,14 +141,12 @@ class _Trial:
 
     Attributes:
         asked_bytes: with which each is compared.
-        allowed_bytes: of all memories together.
     """
 
     model: Model
     board: Board | None
     options: PlanOptions
     asked_bytes: int
-    allowed_bytes: int
 
     def levers(self, closest: Plan) -> Iterator[Lever]:
         """All that there are, in any order.
@@ -161,8 +160,8 @@ class _Trial:
             plan = plan_without_limits(self.model, self.board, streamed)
             yield self._lever("--objective ram", "--objective ram", self.model, plan, False)
             if closest.total_arena_bytes < plan.total_arena_bytes:
-                yield self._lever("streamed, slower kernels", None, self.model, closest, False)
-        yield from self._patches("", options)
+                change = "strips of columns" if closest.extra_macs else "slower kernels"
+                yield self._lever(f"streamed, {change}", None, self.model, closest, False)
         yield from self._smaller_inputs("", options)
         if options.feed or options.keep_input:
             return
@@ -170,21 +169,11 @@ class _Trial:
         plan, fits = self._plan(self.model, fed)
         yield self._lever("--feed rows", "--feed rows", self.model, plan, fits)
         if not fits:
-            yield from self._patches(" and --feed rows", fed)
             yield from self._smaller_inputs(" and --feed rows", fed)
 
-    def _patches(self, note: str, options: PlanOptions) -> Iterator[Lever]:
-        """The plan of fewest repeated MACs that fits; the one of least RAM where none does."""
-        core = core_of(self.board)
-        points = frontier(self.model.graph, core, keep_input=options.keep_input, feed=options.feed)
-        patched = [point.plan for point in points if point.extra_macs > 0]
-        fitting = [plan for plan in patched if plan.total_arena_bytes <= self.allowed_bytes]
-        if patched:
-            plan = (fitting or patched[-1:])[0]
-            yield self._lever(f"strips of columns{note}", None, self.model, plan, bool(fitting))
-
     def _smaller_inputs(self, note: str, options: PlanOptions) -> Iterator[Lever]:
-        """The largest picture that fits; the smallest where none does."""
+        """The largest picture that fits, nothing done twice; the smallest where none does."""
+        options = replace(options, strategy=_FINEST)
 
         def planned(graph: Graph) -> tuple[Model, Plan, bool]:
             smaller = replace(self.model, graph=graph)

@@ -67,12 +67,14 @@ class PlanOptions:
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference.
         ram_bytes: what the arenas may take in all, at most; None for what the board has.
+        strategy: of the planner, the only one to try; None for all.
     """
 
     objective: Objective = Objective.SPEED
     keep_input: bool = False
     feed: bool = False
     ram_bytes: int | None = None
+    strategy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ def _plan(
         objective=options.objective,
         keep_input=options.keep_input,
         feed=options.feed,
+        strategy=options.strategy,
         is_budget=is_budget,
     )
 

@@ -220,7 +220,8 @@ def analyze(
 def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Board | None) -> None:
     """Layer by layer; raises DoesNotFitError, when all is printed, where it does not fit."""
     report, options = request.report, request.options
-    plan, refusal = _plan(loaded, target, options)
+    with report.waiting(f"planning {summary.name}"):
+        plan, refusal = _plan(loaded, target, options)
     report.layers(summary, plan)
     if request.shows_map:
         report_map(report, loaded.graph, plan)
