@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinyaiot.cores import Core
@@ -23,12 +23,14 @@ from tinyaiot.planner.streaming import Search, rows
 _MOST_STRIPS = 8
 # Beyond, a smaller model is the better choice.
 _MOST_EXTRA = 0.5
+# Larger graphs, and strips that do not help by whole rows, are not tried by pixels: for the time.
+_MOST_NODES_IN_PIXELS = 64
 
 # (graph, core, memories, keep_input, feed) -> a plan that streams, or None where none fits.
 Streaming = Callable[[Graph, Core, Sequence[Memory], bool, bool], Plan | None]
 
-# What may be in strips.
-STREAMING: tuple[Streaming, ...] = (rows,)
+# What may be in strips, the cheapest in instructions first.
+STREAMING: tuple[Streaming, ...] = (rows, functools.partial(rows, pixels=1))
 
 UNLIMITED = Memory("unlimited", 1 << 40)
 
@@ -93,27 +95,31 @@ def in_strips(
     return replace(plan, patches=candidate.patches, extra_macs=candidate.extra_macs)
 
 
-@functools.lru_cache(maxsize=16)
-def strip_plans(graph: Graph, core: Core, keep_input: bool, feed: bool) -> tuple[Plan, ...]:
-    """Plans in one RAM without end, by ascending extra MACs, each smaller than the one before.
+class StripPlans:
+    """Plans in strips in one RAM without end, each made when it is asked for, and then kept.
 
-    The first is smaller than what streaming does without strips.
+    They come by ascending extra MACs, each smaller than the one before, and the first smaller
+    than what streaming by rows does without strips.
     """
-    whole = [make(graph, core, (UNLIMITED,), keep_input, feed) for make in STREAMING]
-    smallest = min(plan.total_arena_bytes for plan in whole if plan is not None)
-    found: list[Plan] = []
-    for candidate in candidates(graph, core, feed=feed, below_bytes=smallest):
-        if candidate.least_bytes >= smallest:
-            continue
-        plans = [
-            in_strips(make, graph, core, (UNLIMITED,), keep_input, feed, candidate)
-            for make in STREAMING
-        ]
-        best = min((p for p in plans if p is not None), key=lambda plan: plan.total_arena_bytes)
-        if best.total_arena_bytes < smallest:
-            smallest = best.total_arena_bytes
-            found.append(best)
-    return tuple(found)
+
+    def __init__(self, graph: Graph, core: Core, keep_input: bool, feed: bool) -> None:
+        self._made: list[Plan] = []
+        self._rest = _strip_plans(graph, core, keep_input, feed)
+
+    def __iter__(self) -> Iterator[Plan]:
+        for k in itertools.count():
+            if k == len(self._made):
+                plan = next(self._rest, None)
+                if plan is None:
+                    return
+                self._made.append(plan)
+            yield self._made[k]
+
+
+@functools.lru_cache(maxsize=16)
+def strip_plans(graph: Graph, core: Core, keep_input: bool, feed: bool) -> StripPlans:
+    """The plans of a graph in strips; the same object for the same arguments."""
+    return StripPlans(graph, core, keep_input, feed)
 
 
 def cheapest_in_strips(
@@ -125,6 +131,29 @@ def cheapest_in_strips(
             if plan.total_arena_bytes <= memory.capacity_bytes:
                 return _moved(plan, memory.name)
     return None
+
+
+def _strip_plans(graph: Graph, core: Core, keep_input: bool, feed: bool) -> Iterator[Plan]:
+    def used(plan: Plan | None) -> int:
+        return UNLIMITED.capacity_bytes if plan is None else plan.total_arena_bytes
+
+    def made(make: Streaming, candidate: Candidate) -> Plan | None:
+        return in_strips(make, graph, core, (UNLIMITED,), keep_input, feed, candidate)
+
+    coarse, *finer = STREAMING
+    smallest = smallest_coarse = used(coarse(graph, core, (UNLIMITED,), keep_input, feed))
+    for candidate in candidates(graph, core, feed=feed, below_bytes=smallest):
+        if candidate.least_bytes >= smallest:
+            continue
+        plans = [made(coarse, candidate)]
+        nodes = len(graph.nodes) + candidate.patches.layers * (candidate.patches.strips - 1)
+        if used(plans[0]) < smallest_coarse and nodes <= _MOST_NODES_IN_PIXELS:
+            plans += [made(make, candidate) for make in finer]
+        smallest_coarse = min(smallest_coarse, used(plans[0]))
+        for plan in plans:
+            if plan is not None and used(plan) < smallest:
+                smallest = used(plan)
+                yield plan
 
 
 def _moved(plan: Plan, memory: str) -> Plan:
