@@ -29,6 +29,7 @@ _WORD = 4
 class Tile:
     """How much of each dimension a kernel takes at a time."""
 
+    rows: int = 1
     pixels: int = 1
     channels: int = 1
     taps: int = 1
@@ -48,9 +49,14 @@ class Work:
 
     @property
     def kernel(self) -> str:
-        """The kernel's function; where a driver has but one, its own with the operator's name."""
-        kernel = self.call.fields.get("kernel")
-        return kernel.text if isinstance(kernel, Ref) else f"{self.call.function} {self.node.op}"
+        """The kernel's function, with its driver where that is one of its own, and whether pixels
+        are taken one by one; where a driver has but one kernel, it with the operator's name."""
+        kernel, driver = self.call.fields.get("kernel"), self.call.function
+        if not isinstance(kernel, Ref):
+            return f"{driver} {self.node.op}"
+        is_common = driver in (f"{self.call.struct_type}_rows", f"{self.call.struct_type}_blocks")
+        one_by_one = "" if _integer(self, "stretch", 1) > 1 else " one by one"
+        return kernel.text + ("" if is_common else f" {driver}") + one_by_one
 
     @property
     def dimensions(self) -> dict[str, float]:
@@ -90,7 +96,7 @@ def _product(*loops: _Loops) -> Iterator[tuple[str, float]]:
 
 def _convolution(work: Work, tile: Tile) -> Features:
     """Groups of pixels, of filters and of taps; and windows brought together beforehand."""
-    pixels = _Pixels.of(work, tile.pixels)
+    pixels = _Pixels.of(work, tile)
     weights = work.node.input(1)
     filters, kernel_h, kernel_w, depth = weights.shape
     depth = weights.size // (filters * kernel_h * kernel_w)
@@ -126,6 +132,9 @@ def _gathering(
     found = Features()
     found.update(_product({f"inside-{words}": inside}, window))
     found.update(_product({f"edge-{words}": pixels.count - inside}, window))
+    whole, others = pixels.groups(horizontal)
+    groups: _Loops = {"group-inside": whole, f"group-edge-{words}": others}
+    found.update(_product(groups, {"1": 1, "h": kernel_h}, _split(run, _WORD, "run")))
     columns, runs = pixels.columns(horizontal), pixels.stretches
     if horizontal.dilation > 1 or horizontal.stride >= kernel_w:  # windows share none
         columns, runs = pixels.count * kernel_w, pixels.count
@@ -140,7 +149,7 @@ def _depthwise(work: Work, tile: Tile) -> Features:
     if work.node.input(0).channels == 1:
         return _convolution(work, tile)
     vertical, horizontal = convolution_windows(work.node)
-    pixels = _Pixels.of(work, tile.pixels)
+    pixels = _Pixels.of(work, tile)
     groups = _split(channels, tile.channels, "c")
     rows_inside = _taps_inside(vertical)
     inside: _Loops = {
@@ -280,13 +289,16 @@ class _Pixels:
     group: int
 
     @staticmethod
-    def of(work: Work, group: int) -> _Pixels:
+    def of(work: Work, tile: Tile) -> _Pixels:
         output = work.node.output
         joined = _integer(work, "in_width", 0) > work.node.input(0).width
         rows = work.calls if joined else output.height
         width = output.height * output.width // rows
+        if not joined:
+            a_call = -(-output.height // work.calls)
+            rows = work.calls * -(-a_call // tile.rows)
         stretch = _integer(work, "stretch", 1)
-        return _Pixels(rows, width, stretch if stretch > 1 else width, group)
+        return _Pixels(rows, width, stretch if stretch > 1 else width, tile.pixels)
 
     @property
     def count(self) -> int:
@@ -314,6 +326,19 @@ class _Pixels:
         """Input columns that the stretches need, each for itself."""
         widths = ((n - 1) * horizontal.stride + horizontal.reach for n in self._lengths())
         return self.rows * sum(widths)
+
+    def groups(self, horizontal: Window) -> tuple[int, int]:
+        """Stretches, or groups where there are none, whose windows all lie in the input side by
+        side, and the others."""
+        most = self.stretch if self.stretch < self.width else self.group
+        whole = 0
+        starts = range(0, self.width, most)
+        for start in starts:
+            stop = min(start + most, self.width)
+            first = start * horizontal.stride - horizontal.pad_before
+            last = (stop - 1) * horizontal.stride - horizontal.pad_before + horizontal.reach
+            whole += horizontal.dilation == 1 and first >= 0 and last <= horizontal.size
+        return self.rows * whole, self.rows * (len(starts) - whole)
 
     def _lengths(self) -> list[int]:
         whole, rest = divmod(self.width, self.stretch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,12 @@ from tinyaiot.calibrations import KernelCost
 _FEWEST_SAMPLES = 12
 _FOLDS = 5
 # Tiles that kernels may take; tried one dimension after the other.
+_ROWS = (1, 2)
 _PIXELS = (1, 2, 3, 4)
 _CHANNELS = (1, 2, 4, 8, 16, 32)
 _TAPS = (1, 2, 4, 8, 16)
 _ROUNDS = 2
+_WEIGHT_OF_SIZE = 0.2
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -84,11 +86,13 @@ def _score(errors: FloatArray) -> float:
 
 
 def _neighbours(tile: costs.Tile) -> Iterable[costs.Tile]:
+    for rows in _ROWS:
+        yield replace(tile, rows=rows)
     for taps in _TAPS:
-        yield costs.Tile(tile.pixels, tile.channels, taps)
+        yield replace(tile, taps=taps)
     for pixels in _PIXELS:
         for channels in _CHANNELS:
-            yield costs.Tile(pixels, channels, tile.taps)
+            yield replace(tile, pixels=pixels, channels=channels)
 
 
 def _matrix(samples: Sequence[Sample], tile: costs.Tile) -> tuple[list[str], FloatArray]:
@@ -113,7 +117,10 @@ def total(works: Iterable[costs.Work], tile: costs.Tile) -> costs.Features:
 def _solve(trips: FloatArray, counts: FloatArray) -> FloatArray:
     scaled = trips / counts[:, np.newaxis]
     norms = np.maximum(np.linalg.norm(scaled, axis=0), 1e-30)
-    solution, _ = nnls(scaled / norms, np.ones(len(counts)), maxiter=100 * trips.shape[1])
+    # Errors of large layers weigh more: they are most of a model.
+    weights = (counts / counts.max()) ** _WEIGHT_OF_SIZE
+    matrix = scaled / norms * weights[:, np.newaxis]
+    solution, _ = nnls(matrix, weights, maxiter=100 * trips.shape[1])
     result: FloatArray = solution / norms
     return result
 
