@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.quantization import load_original
+from tinyaiot.quantization.originals.onnx_operators import OPERATORS
 
-pytestmark = pytest.mark.usefixtures("_onnx")
+ROOT = Path(__file__).parents[1]
+
+needs_onnx = pytest.mark.usefixtures("_onnx")
 
 Array = npt.NDArray[Any]
 IMAGE = (1, 4, 6, 8)
@@ -256,6 +260,7 @@ def nodes_of(steps: Sequence[tuple[Any, ...]]) -> list[Any]:
     return made
 
 
+@needs_onnx
 @pytest.mark.parametrize("case", CASES)
 def test_operators_mean_what_the_reference_says(case: str) -> None:
     steps, constants = CASES[case]
@@ -265,11 +270,13 @@ def test_operators_mean_what_the_reference_says(case: str) -> None:
     check(model_of([image, *nodes_of(steps)], constants))
 
 
+@needs_onnx
 @pytest.mark.parametrize("case", ["Add a constant for each channel", "Flatten, Gemm", "PRelu"])
 def test_what_is_no_image_keeps_its_axes(case: str) -> None:
     check(model_of(nodes_of(CASES[case][0]), CASES[case][1]))
 
 
+@needs_onnx
 def test_sequences_are_images_of_one_row() -> None:
     steps = [
         ("Conv", "x", "w", {"pads": [1, 1], "strides": [2]}),
@@ -283,6 +290,7 @@ def test_sequences_are_images_of_one_row() -> None:
     check(model_of(nodes_of(steps), constants, (1, 3, 32)), (1, 3, 32))
 
 
+@needs_onnx
 def test_old_forms_of_operators() -> None:
     steps = [
         ("Conv", "x", "w"),
@@ -296,6 +304,7 @@ def test_old_forms_of_operators() -> None:
     check(model_of(nodes_of(steps), {"w": drawn(5, 4, 3, 3)}, opset=9))
 
 
+@needs_onnx
 def test_parts_of_a_split() -> None:
     nodes = [
         node("Conv", "x", "w", outputs=["c"]),
@@ -336,6 +345,7 @@ REFUSED: dict[str, tuple[list[tuple[Any, ...]], dict[str, Array], str]] = {
 }
 
 
+@needs_onnx
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_converted_is_named_with_its_reason(case: str) -> None:
     from tinyaiot.quantization.originals import onnx
@@ -347,6 +357,7 @@ def test_what_cannot_be_converted_is_named_with_its_reason(case: str) -> None:
     assert said in line
 
 
+@needs_onnx
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
@@ -363,6 +374,7 @@ def test_inputs_without_a_fixed_shape_are_refused(shape: tuple[int | str, ...], 
         onnx.translate(model, "x.onnx")
 
 
+@needs_onnx
 def test_files_that_are_no_onnx_models(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     sound = model_of(nodes_of([("Relu", "x")]), {}).SerializeToString()
@@ -371,3 +383,9 @@ def test_files_that_are_no_onnx_models(tmp_path: Path) -> None:
         with pytest.raises((UnreadableModelError, UnsupportedModelError)) as error:
             load_original(path)
         assert "\n" not in error.value.what
+
+
+def test_the_page_names_all_operators() -> None:
+    page = (ROOT / "docs" / "converting.md").read_text(encoding="utf-8")
+    [listed] = re.findall(r"These operators are known:\n\n(.*?)\n\n", page, re.DOTALL)
+    assert set(re.findall(r"\w+", listed)) == {*OPERATORS, "Shape"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.support.real_models import FOLDER
 from tinyaiot import api, oracle, zoo
-from tinyaiot.errors import UsageError
-from tinyaiot.quantization import compare, load_original, quantize
+from tinyaiot.errors import UnsupportedModelError, UsageError
+from tinyaiot.frontends import load
+from tinyaiot.quantization import compare, load_original, pair, quantize
 
 NETWORKS: dict[str, dict[str, int]] = {
     "resnet_8": {"size": 16, "channels": 8},
     "ds_cnn": {"channels": 16, "blocks": 2},
 }
 NAMES = tuple(NETWORKS)
+PAGE = (Path(__file__).parents[1] / "docs" / "converting.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.usefixtures("_converters")
 
@@ -129,9 +135,10 @@ def test_a_module_takes_data_as_it_was_trained_and_channels_last(
     inputs = samples(16, model.inputs[0].shape[1:])
     first = api.quantize(module, np.moveaxis(inputs, -1, 1), tmp_path / "first.tflite")
     last = api.quantize(module, inputs, tmp_path / "last.tflite")
-    assert first.model.data == last.model.data
+    outputs = [int8_outputs(q.model.data, q.model.graph, inputs) for q in (first, last)]
+    assert np.array_equal(*outputs)
     assert first.original_shape == np.moveaxis(inputs, -1, 1).shape[1:]
-    assert compare(first, np.moveaxis(inputs, -1, 1)) == compare(last, inputs)
+    assert compare(first, np.moveaxis(inputs, -1, 1)).sqnr_db == compare(last, inputs).sqnr_db
     assert "TRANSPOSE" not in {node.op for node in first.model.graph.nodes}
 
 
@@ -151,3 +158,49 @@ def test_what_has_no_layers_is_not_equalized(network: tuple[Any, Any], tmp_path:
     path.write_bytes(quantize(model, inputs).float_data)
     with pytest.raises(UsageError, match="cannot be equalized"):
         quantize(load_original(path), inputs, api.Recipe(equalize=True))
+
+
+def test_what_no_interpreter_can_run_leaves_no_file(tmp_path: Path) -> None:
+    import torch
+
+    module = torch.nn.Sequential(torch.nn.Conv2d(2, 2, 3), torch.nn.GELU())
+    with pytest.raises(UnsupportedModelError, match="1 node that cannot be converted") as error:
+        api.quantize(module, samples(16, (2, 8, 8)), tmp_path / "x.tflite")
+    assert "Gelu" in error.value.details[0]
+    assert not (tmp_path / "x.tflite").exists()
+
+
+def test_a_pair_from_different_tools_is_compared_layer_by_layer(
+    network: tuple[Any, Any], tmp_path: Path
+) -> None:
+    model, module = network
+    inputs = samples(16, model.inputs[0].shape[1:])
+    (tmp_path / "float.tflite").write_bytes(quantize(model, inputs).float_data)
+    api.quantize(module, inputs, tmp_path / "int8.tflite")
+    comparison = compare(pair(tmp_path / "int8.tflite", tmp_path / "float.tflite"), inputs)
+    assert all(layer.sqnr_db is not None and layer.sqnr_db > 15 for layer in comparison.layers)
+
+
+@pytest.mark.skipif(not FOLDER.exists(), reason=f"no models in {FOLDER}")
+def test_int8_files_of_others_are_compared_with_what_they_are_of() -> None:
+    inputs = np.random.default_rng(1).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
+    comparison = compare(pair(FOLDER / "ic.tflite", FOLDER / "ic.h5"), inputs)
+    assert all(layer.sqnr_db is not None for layer in comparison.layers)
+
+
+def test_the_page_does_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    notebook: dict[str, Any] = {}
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            exec(compile(block, "docs/converting.md", "exec"), notebook)
+            continue
+        for command in block.splitlines():
+            words = [sys.executable, "-m", *command.split()]
+            subprocess.run(words, check=True, capture_output=True)
+    assert "(1, 16, 16, 3) was (3, 16, 16)" in capsys.readouterr().out
+    for name in ("net.tflite", "from_onnx.tflite"):
+        assert "TRANSPOSE" not in {node.op for node in load(Path(name)).graph.nodes}
+    assert Path("net.tflite").stat().st_size < 40_000

@@ -234,11 +234,26 @@ def test_a_real_keras_model_runs_bit_exact_on_a_board(tmp_path: Path) -> None:
     assert api.measure(path, "mps2-an386", work=tmp_path / "work").bit_exact
 
 
-def test_without_tensorflow_it_is_asked_for_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "x.keras").write_text("")
+@pytest.mark.parametrize(
+    ("file", "package", "extra"),
+    [
+        ("x.keras", "tensorflow", "tensorflow"),
+        ("saved/saved_model.pb", "tensorflow", "tensorflow"),
+        ("x.onnx", "onnx", "onnx"),
+        ("x.pt2", "torch", "pytorch"),
+        ("x.tflite", "ai_edge_quantizer", "litert"),
+    ],
+)
+def test_a_package_that_is_missing_is_asked_for_in_one_line(
+    file: str, package: str, extra: str, tmp_path: Path
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(float_model())
     np.savez(tmp_path / "data.npz", inputs=typical(30))
-    code = "import sys; sys.modules['tensorflow'] = None; from tinyaiot.cli import main; main()"
-    arguments = ["quantize", "x.keras", "--data", "data.npz", "-o", "x.tflite"]
+    code = f"import sys; sys.modules['{package}'] = None; from tinyaiot.cli import main; main()"
+    model = file.split("/")[0]
+    arguments = ["quantize", model, "--data", "data.npz", "-o", "y.tflite"]
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=tmp_path,
@@ -247,8 +262,41 @@ def test_without_tensorflow_it_is_asked_for_in_one_line(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 2
-    assert "pip install 'tinyaiot[tensorflow]'" in result.stderr
+    assert f"needs the package {package}, which is not installed" in result.stderr
+    assert f"pip install 'tinyaiot[{extra}]'" in result.stderr
     assert len(result.stderr.splitlines()) == 2
+    assert not (tmp_path / "y.tflite").exists()
+
+
+def float_model() -> bytes:
+    """A .tflite that computes in floating point."""
+    b = ModelBuilder("x")
+    x, y = b.input((1, 4), dtype="float32"), b.tensor((1, 4), dtype="float32")
+    b.op("RELU", [x], [y])
+    return b.build([y])
+
+
+@pytest.mark.parametrize("command", ["analyze", "measure"])
+def test_other_commands_send_a_float_tflite_to_quantize(tmp_path: Path, command: str) -> None:
+    (tmp_path / "x.tflite").write_bytes(float_model())
+    result = run(tmp_path, command, "x.tflite", *(["--board", "host"] * (command == "measure")))
+    assert result.returncode == 4
+    assert "x.tflite is not quantized to int8" in result.stderr
+    assert "tinyaiot quantize x.tflite" in result.stderr
+
+
+def test_what_is_no_trained_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.pth").write_text("")
+    (tmp_path / "folder").mkdir()
+    for name, said in (
+        ("x.pth", "torch.export.save"),
+        ("folder", "it has no saved_model.pb"),
+        ("absent.onnx", "there is no file"),
+        ("x.doc", "of no kind of model"),
+    ):
+        with pytest.raises(UnreadableModelError) as error:
+            load_original(tmp_path / name)
+        assert said in error.value.what + error.value.hint
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
