@@ -55,10 +55,12 @@ class FloatModel:
                 "give the float model that the int8 one was made of",
             )
         self._output, *_ = self._interpreter.get_output_details()
+        tensors = (*graph.inputs, *(node.output for node in graph.nodes))
+        self._shapes = {tensor.index: tensor.shape for tensor in tensors}
         self.matches = match(graph, tflite.read_unchecked(data, "the float model"))
 
     def run(self, sample: npt.NDArray[Any]) -> dict[int, Floats]:
-        """One inference: the values of all matched tensors, by the index of the int8 one.
+        """One inference: the values of all matched tensors, shaped and indexed as the int8 ones.
 
         Args:
             sample: the input, with or without the batch axis.
@@ -66,7 +68,10 @@ class FloatModel:
         shaped = sample.astype(np.float32).reshape(self._input["shape"])
         self._interpreter.set_tensor(self._input["index"], shaped)
         self._interpreter.invoke()
-        return {int8: self._interpreter.get_tensor(index) for int8, index in self.matches.items()}
+        return {
+            int8: self._interpreter.get_tensor(index).reshape(self._shapes[int8])
+            for int8, index in self.matches.items()
+        }
 
     def tensor(self, index: int) -> Floats:
         """A tensor of the float model after the last inference, by its own index."""

@@ -33,7 +33,8 @@ def match(graph: Graph, original: Graph) -> dict[int, int]:
 
     Args:
         graph: the int8 model.
-        original: the float model; tensors that stand for each other have one shape.
+        original: the float model; tensors that stand for each other have one shape, but for what
+            reshaping does, which keeps the order of elements.
     """
     pairs = _Pairs(_Structure(graph), _Structure(original))
     by_name = _by_name(graph, original)
@@ -123,12 +124,12 @@ class _Pairs:
                 self._pair(node, partner)
 
     def of(self, tensor: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The tensor with its float one, of the same shape, if there is one."""
+        """The tensor with its float one, if there is one: of the same shape, or else reshaped."""
         root = self._found.get(self.int8.root(tensor).index)
-        for other in [] if root is None else self.real.same[root]:
-            if other.shape == tensor.shape and other.dtype is DType.FLOAT32:
-                yield tensor, other
-                return
+        same = [] if root is None else self.real.same[root]
+        fitting = [t for t in same if t.dtype is DType.FLOAT32 and t.size == tensor.size]
+        if fitting:
+            yield tensor, next((t for t in fitting if t.shape == tensor.shape), fitting[0])
 
     def _pair(self, node: Node, partner: Node) -> None:
         (int8, after), (real, before) = self.int8.activated(node), self.real.activated(partner)
