@@ -40,7 +40,8 @@ class Candidate:
     """Strips that may be worth a plan.
 
     Attributes:
-        least_bytes: what a strip by itself and the layers behind the strips need, at least.
+        least_bytes: what a strip as one region, and the layers behind, need by whole rows, at
+            least.
     """
 
     patches: Patches
