@@ -16,9 +16,10 @@ from tinyaiot.cli import cli
 from tinyaiot.cores import core_by_id
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph
-from tinyaiot.plan import Memory
+from tinyaiot.plan import Memory, Patches
 from tinyaiot.planner import FED_STRATEGIES, STRATEGIES, plan_model
 from tinyaiot.planner.frontier import FrontierPoint, frontier
+from tinyaiot.planner.patches import NoSuchStripsError, patched
 
 CORE = core_by_id("cortex-m4")
 AMPLE = (Memory("ram", 1 << 28),)
@@ -97,3 +98,25 @@ def wide_model() -> bytes:
         )
         source, channels = out, width
     return b.build([source])
+
+
+def test_strips_in_which_a_layer_does_nothing_are_left_out() -> None:
+    """Padding beside the picture is outside of the inner strips."""
+    rng = np.random.default_rng(4)
+    b = ModelBuilder("padded")
+    source = b.input((1, 16, 20, 3), 0.5, 3)
+    padded = b.tensor((1, 16, 22, 3), 0.5, 3)
+    around = np.array([(0, 0), (0, 0), (1, 1), (0, 0)], np.int32)
+    b.op("PAD", [source, b.constant(around)], [padded])
+    filters = b.constant(rng.integers(-128, 128, (24, 3, 3, 3)).astype(np.int8), [0.02] * 24)
+    options = {"padding": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    wide = b.tensor((1, 14, 20, 24), 0.3, 1)
+    b.op("CONV_2D", [padded, filters, -1], [wide], strideH=1, strideW=1, **options)
+    filters = b.constant(rng.integers(-128, 128, (2, 3, 3, 24)).astype(np.int8), [0.02] * 2)
+    out = b.tensor((1, 6, 9, 2), 0.3, 1)
+    b.op("CONV_2D", [wide, filters, -1], [out], strideH=2, strideW=2, **options)
+    graph = tflite.read(b.build([out]), "padded")
+    with pytest.raises(NoSuchStripsError):
+        patched(graph, Patches(3, (0, 3, 6, 9)), feed=True)
+    points = frontier(graph, CORE, feed=True)
+    assert {point.strips for point in points} <= {1, 2}

@@ -19,6 +19,10 @@ from tinyaiot.plan import Patches, Plan
 from tinyaiot.planner.liveness import is_alias
 
 
+class NoSuchStripsError(ValueError):
+    """Layers cannot run in the strips that were asked for."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Of which layer of the model, and from which column on, a node's output is."""
@@ -94,7 +98,7 @@ def patched(graph: Graph, patches: Patches, *, feed: bool) -> PlannedGraph:
         feed: whether the rows of the inputs arrive, those of each strip by themselves.
 
     Raises:
-        ValueError: these layers cannot run in such strips.
+        NoSuchStripsError: these layers cannot run in such strips.
     """
     return _Patching(graph, patches, feed).run()
 
@@ -103,7 +107,7 @@ def columns_needed(graph: Graph, layers: int, columns: Columns) -> dict[int, Col
     """By tensor, what the first ``layers`` layers make and read where the last makes ``columns``.
 
     Raises:
-        ValueError: an operator cannot do that.
+        NoSuchStripsError: an operator cannot do that.
     """
     needed = {graph.nodes[layers - 1].output.index: columns}
     for node in reversed(graph.nodes[:layers]):
@@ -116,7 +120,7 @@ def _narrow(node: Node, needed: dict[int, Columns]) -> Narrowed:
     wanted = needed.get(node.output.index)
     found = None if wanted is None else operator_of(node).narrowed(node, wanted)
     if found is None:
-        raise ValueError(f"layer {node.index} cannot make columns {wanted}")
+        raise NoSuchStripsError(f"layer {node.index} cannot make columns {wanted}")
     for k, columns in found.reads.items():
         before = needed.setdefault(node.input(k).index, columns)
         needed[node.input(k).index] = Columns(
@@ -134,11 +138,11 @@ class _Patching:
         self._feed = feed
         boundary = _boundary(graph, patches.layers)
         if boundary is None or not all(map(_can_be_narrowed, graph.nodes[: patches.layers])):
-            raise ValueError(f"the first {patches.layers} layers cannot run in strips")
+            raise NoSuchStripsError(f"the first {patches.layers} layers cannot run in strips")
         if patches.columns[0] != 0 or patches.columns[-1] != boundary.width:
-            raise ValueError(f"{patches.columns} are not the columns of {boundary.name!r}")
+            raise NoSuchStripsError(f"{patches.columns} are not the columns of {boundary.name!r}")
         if feed and (len(graph.inputs) > 1 or self._inputs_are_read_later()):
-            raise ValueError("the rows of the input are needed behind the strips, too")
+            raise NoSuchStripsError("the rows of the input are needed behind the strips, too")
         self._boundary = boundary
         self._next_tensor = 1 + max(t.index for t in _tensors(graph))
         self._nodes: list[Node] = []
@@ -213,7 +217,7 @@ class _Patching:
             attributes=narrowed.attributes,
         )
         if is_alias(new):
-            raise ValueError(f"layer {node.index} does nothing in one of the strips")
+            raise NoSuchStripsError(f"layer {node.index} does nothing in one of the strips")
         self._nodes.append(new)
         self._parts.append(Part(node.index, columns.start))
 

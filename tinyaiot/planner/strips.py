@@ -17,7 +17,7 @@ from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Columns
 from tinyaiot.plan import Memory, Patches, Plan
 from tinyaiot.planner.flow import Flow, flow_of
-from tinyaiot.planner.patches import boundaries, columns_needed, patched
+from tinyaiot.planner.patches import NoSuchStripsError, boundaries, columns_needed, patched
 from tinyaiot.planner.streaming import Search, rows
 
 _MOST_STRIPS = 8
@@ -88,7 +88,11 @@ def in_strips(
     feed: bool,
     candidate: Candidate,
 ) -> Plan | None:
-    """The plan that ``make`` finds with these strips."""
+    """The plan that ``make`` finds with these strips; None where there is none.
+
+    Raises:
+        NoSuchStripsError: the layers cannot run in such strips.
+    """
     planned = patched(graph, candidate.patches, feed=feed)
     plan = make(planned.graph, core, memories, keep_input, feed)
     if plan is None:
@@ -139,7 +143,10 @@ def _strip_plans(graph: Graph, core: Core, keep_input: bool, feed: bool) -> Iter
         return UNLIMITED.capacity_bytes if plan is None else plan.total_arena_bytes
 
     def made(make: Streaming, candidate: Candidate) -> Plan | None:
-        return in_strips(make, graph, core, (UNLIMITED,), keep_input, feed, candidate)
+        try:
+            return in_strips(make, graph, core, (UNLIMITED,), keep_input, feed, candidate)
+        except NoSuchStripsError:
+            return None  # a PAD that has nothing to do in an inner strip, for example
 
     coarse, *finer = STREAMING
     smallest = smallest_coarse = used(coarse(graph, core, (UNLIMITED,), keep_input, feed))
@@ -177,7 +184,7 @@ def _candidate(graph: Graph, flow: Flow, patches: Patches, behind: int) -> Candi
     bounds = itertools.starmap(Columns, itertools.pairwise(patches.columns))
     try:
         needs = [columns_needed(graph, patches.layers, columns) for columns in bounds]
-    except ValueError:
+    except NoSuchStripsError:
         return None
     extra = 0
     for node in graph.nodes[: patches.layers]:
