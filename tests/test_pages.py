@@ -13,13 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.browser import Browser, find_browser
+from tests.support.fake import (
+    GraphBuilder,
+    fake,  # noqa: F401
+    fake_operators,  # noqa: F401
+)
 from tests.support.real_models import each_real_model
 from tinyaiot import cli
 from tinyaiot.errors import UsageError
 from tinyaiot.pages import pictures
 from tinyaiot.pages.charts import Axis, Bar, Block, Limit, Period, Point, Series, bars, blocks, plot
+from tinyaiot.pages.memory import MemoryMaps
 from tinyaiot.pages.page import Facts, Figure, Page, Section, Table, Text, page_html, write_page
 from tinyaiot.pages.svg import Picture, shortened, text, text_width, ticks
+from tinyaiot.plan import Plan, Scratch, Slot, Step
 from tinyaiot.quantization import Comparison, LayerError
 
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits" / "digits.tflite"
@@ -161,6 +168,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     commands = {
         "one board": ["analyze", "--board", "mps2-an386", "--quantization", comparison(folder)],
         "streamed": ["analyze", "--objective", "ram", "--feed", "rows"],
+        "strips": ["analyze", "--ram", "1600", "--feed", "rows"],
         "does not fit": ["analyze", "--board", "mps2-an386", "--ram", "500"],
         "boards": ["analyze", "--board", "microbit", "--board", "mps2-an386"],
         "measured": ["measure", *measured, "--json", str(folder / "measured.json")],
@@ -221,6 +229,7 @@ def test_pictures_as_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(pictures, "can_make_png", lambda: False)
     assert cli.run(["analyze", str(DIGITS), "--plot", str(tmp_path / "map.png"), "-q"]) == 2
     assert not (tmp_path / "map.png").exists()
+    assert cli.run(["analyze", str(DIGITS), "--plot", str(tmp_path / "map.jpg"), "-q"]) == 2
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"comparison": {"count": "x"}}'])
@@ -232,6 +241,27 @@ def test_a_file_that_holds_no_comparison(
         path.write_text(content, encoding="utf-8")
     assert cli.run(["analyze", str(DIGITS), "--quantization", str(path), "-q"]) == 2
     assert "holds no comparison" in capsys.readouterr().err
+
+
+def test_the_page_of_a_plan_with_thousands_of_steps_stays_small(
+    fake_operators: None,  # noqa: F811
+) -> None:
+    height, depth = 250, 20
+    b = GraphBuilder()
+    tensors = [b.tensor(height, 16)]
+    for _ in range(depth):
+        tensors.append(b.window(tensors[-1], 1, row_bytes=16, scratch_bytes=32))
+    graph = b.graph(tensors[:1], tensors[-1:])
+    # All layers take turns, each with its own scratch: nowhere else are there so many blocks.
+    steps = tuple(Step(node, y, y + 1, 1) for y in range(height) for node in range(depth))
+    slots = {t.index: Slot("ram", 4000 * k, 16, height) for k, t in enumerate(tensors)}
+    scratch = {node: Scratch("ram", 4000 * (depth + 1) + 32 * node, 32) for node in range(depth)}
+    arena = {"ram": 4000 * (depth + 1) + 32 * depth}
+    plan = Plan("rows", steps, slots, scratch, arena, 1, 0, input_preserved=False)
+    section = MemoryMaps(graph, plan, {}).section()
+    html = page_html(Page("long", "", "", (section,)))
+    assert len(html) < 1_000_000
+    assert html.count(b"block scratch") > depth
 
 
 PHONE_PX, DESKTOP_PX = 390, 1280

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ class Analysis:
     quantization: Comparison | None = None
     prediction: Prediction | None = None
 
-    @property
+    @functools.cached_property
     def maps(self) -> MemoryMaps:
         """The memory over time."""
         return MemoryMaps(self.graph, self.plan, self._rooms())

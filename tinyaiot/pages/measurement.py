@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ class Measured:
         """The model."""
         return summarize(self.deployment.model.graph)
 
-    @property
+    @functools.cached_property
     def maps(self) -> MemoryMaps:
         """The memory over time."""
         deployment = self.deployment

@@ -15,7 +15,7 @@ from tinyaiot.pipeline import memories
 from tinyaiot.plan import Plan
 from tinyaiot.planner.explain import Role, layers_label, live_buffers, node_label
 from tinyaiot.planner.patches import planned_graph
-from tinyaiot.planner.timeline import Life, Region, lives, regions
+from tinyaiot.planner.timeline import Life, Region, lives, regions, without_gaps
 
 _WIDE_HEIGHT_PX = 380
 
@@ -24,6 +24,9 @@ _HIGHEST_LIMIT = 2.0
 
 # A streamed layer's uses of its scratch that are closer than a pixel are drawn as one.
 _TIME_PIXELS = 300
+
+# About 200 bytes each, at two widths.
+_MOST_BLOCKS = 1500
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,22 @@ class MemoryMaps:
 
     def pictures(self, width: int) -> tuple[Picture, ...]:
         """A map for each memory."""
-        gap = len(self.plan.steps) // _TIME_PIXELS
-        found = lives(self.graph, self.plan, gap)
         return tuple(
-            self._picture(memory, found, width)
+            self._picture(memory, width)
             for memory, nbytes in self.plan.arena_bytes.items()
             if nbytes
         )
+
+    @functools.cached_property
+    def _lives(self) -> tuple[Life, ...]:
+        """As exact as a picture can show them, and no more than a page can hold."""
+        exact = lives(self.graph, self.plan)
+        gap = len(self.plan.steps) // _TIME_PIXELS
+        found = without_gaps(exact, gap)
+        while len(found) > _MOST_BLOCKS and gap < len(self.plan.steps):
+            gap = 2 * gap + 1
+            found = without_gaps(exact, gap)
+        return found
 
     def _parts(self) -> Iterator[Part]:
         yield Text(self._what_binds())
@@ -104,14 +116,14 @@ class MemoryMaps:
         used = self.plan.arena_bytes.get(memory, 0)
         return self.rooms[memory].capacity_bytes <= _HIGHEST_LIMIT * used
 
-    def _picture(self, memory: str, found: tuple[Life, ...], width: int) -> Picture:
+    def _picture(self, memory: str, width: int) -> Picture:
         several = len(self.plan.arena_bytes) > 1
         worst = self.plan.steps.index(self.plan.worst_step)
         return blocks(
             f"Memory {memory} over time" if several else "Memory over time",
             Axis("step of the plan"),
             Axis("address in the arena, bytes"),
-            [self._block(life) for life in found if life.buffer.memory == memory],
+            [self._block(life) for life in self._lives if life.buffer.memory == memory],
             [self._period(region) for region in regions(self.plan)],
             self._limits(memory, several),
             [Limit(worst + 0.5, f"step {worst}, where most is in use", "instant")],

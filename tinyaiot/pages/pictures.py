@@ -13,6 +13,8 @@ from tinyaiot.pages.svg import Picture
 
 INSTALL_HINT = "pip install 'tinyaiot[plot]'"
 
+_OTHER_KINDS = frozenset({".gif", ".jpeg", ".jpg", ".pdf", ".webp"})
+
 # Pixels of a PNG for one of the SVG: for screens with a fine pitch.
 _ZOOM = 2
 
@@ -45,8 +47,11 @@ def write_pictures(path: Path, pictures: Sequence[Picture]) -> tuple[Path, ...]:
             ends in .svg or .png, for the first one.
 
     Raises:
-        UsageError: a .png is asked for and cannot be made, or ``path`` cannot be written.
+        UsageError: a .png is asked for and cannot be made, ``path`` names a picture of another
+            kind, or cannot be written.
     """
+    if path.suffix.lower() in _OTHER_KINDS:
+        raise UsageError(f"{path.suffix} is not written", "name a .svg, a .png or a folder")
     if path.suffix in (".svg", ".png"):
         contents = {path: png(pictures[0]) if path.suffix == ".png" else svg(pictures[0])}
     else:

@@ -5,6 +5,7 @@ Times are indexes of the plan's steps; ranges are half-open.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.graph import Graph
@@ -53,24 +54,25 @@ class Region:
         return "-".join(map(str, dict.fromkeys((*self.layers[:1], *self.layers[-1:]))))
 
 
-def lives(graph: Graph, plan: Plan, longest_gap: int = 0) -> tuple[Life, ...]:
-    """When each buffer is in use, in the order of their starts, then addresses.
-
-    Args:
-        longest_gap: steps between two uses of a scratch that are shown as one use; a streamed
-            layer has as many uses as rows.
-    """
+def lives(graph: Graph, plan: Plan) -> tuple[Life, ...]:
+    """When each buffer is in use, in the order of their starts, then addresses."""
     found: dict[tuple[object, ...], list[Life]] = {}
     for time, buffers in enumerate(live_buffers(graph, plan)):
         for buffer in buffers:
-            spans = found.setdefault(_identity(buffer), [])
-            gap = longest_gap if buffer.tensor is None else 0
-            if spans and time - spans[-1].stop <= gap:
-                last = spans.pop()
-                spans.append(Life(last.buffer, last.start, time + 1, last.steps + 1))
-            else:
-                spans.append(Life(buffer, time, time + 1, 1))
-    return tuple(sorted((life for spans in found.values() for life in spans), key=_order))
+            _add(found.setdefault(_identity(buffer), []), Life(buffer, time, time + 1, 1), 0)
+    return _sorted(found)
+
+
+def without_gaps(exact: Sequence[Life], longest_gap: int) -> tuple[Life, ...]:
+    """Lives, with the uses of one scratch taken together where they are that close.
+
+    A streamed layer has as many uses of its scratch as rows; a picture cannot show them all.
+    """
+    found: dict[tuple[object, ...], list[Life]] = {}
+    for life in exact:
+        gap = longest_gap if life.buffer.tensor is None else 0
+        _add(found.setdefault(_identity(life.buffer), []), life, gap)
+    return _sorted(found)
 
 
 def regions(plan: Plan) -> tuple[Region, ...]:
@@ -96,6 +98,18 @@ def _region(plan: Plan, start: int, stop: int) -> Region:
 
 def _identity(buffer: LiveBuffer) -> tuple[object, ...]:
     return buffer.tensor, buffer.name, buffer.memory, buffer.offset_bytes, buffer.size_bytes
+
+
+def _add(spans: list[Life], life: Life, longest_gap: int) -> None:
+    """Appends a life of the same buffer, or makes the last one longer by it."""
+    if spans and life.start - spans[-1].stop <= longest_gap:
+        last = spans.pop()
+        life = Life(last.buffer, last.start, life.stop, last.steps + life.steps)
+    spans.append(life)
+
+
+def _sorted(found: Mapping[tuple[object, ...], Sequence[Life]]) -> tuple[Life, ...]:
+    return tuple(sorted((life for spans in found.values() for life in spans), key=_order))
 
 
 def _order(life: Life) -> tuple[int, str, int, int]:
