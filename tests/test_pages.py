@@ -183,8 +183,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def comparison(folder: Path) -> str:
     """A file as `tinyaiot quantize --json` writes it, with made-up values."""
-    layers = tuple(LayerError(k, f"t{k}", "CONV_2D", 40.0 - k, 1.0) for k in range(3))
-    document = {"comparison": Comparison(10, 0.9, 0.8, 0.9, 38.0, 0.1, layers).to_json()}
+    layers = tuple(LayerError(k, f"t{k}", "CONV_2D", 40.0 - k, 1.0, 50.0, 0.5) for k in range(3))
+    found = Comparison(10, 0.9, 0.8, 0.9, 38.0, 0.99, 0.1, layers, 10, 2, 38.0, ())
+    document = {"comparison": found.to_json()}
     path = folder / "quantization.json"
     path.write_text(json.dumps(document), encoding="utf-8")
     return str(path)
@@ -197,7 +198,7 @@ def test_commands_write_pages(written: dict[str, Path]) -> None:
         assert "Memory over time" in shown
         assert ("Does not fit" in shown) == (name == "does not fit")
         assert ("RAM taken on each board" in shown) == (name == "boards")
-        assert ("Quantization error by layer" in shown) == (name == "one board")
+        assert ("Error along the network" in shown) == (name == "one board")
         assert path.stat().st_size < 1_000_000
 
 

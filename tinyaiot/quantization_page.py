@@ -23,11 +23,16 @@ def quantization_page(quantized: Quantized, comparison: Comparison, command: str
     sections = [Section("Outcome", _outcome(quantized, comparison))]
     if quantized.trials:
         sections.append(Section("What was tried", _tried(quantized)))
-    sections.append(Section("Layer by layer", _layers(comparison)))
+    sections.append(layers_section(comparison))
     if comparison.remedies:
         sections.append(Section("Layers to spare", _spare(comparison)))
     subtitle = f"int8 beside float, {comparison.count:,} samples"
     return Page(quantized.model.name, subtitle, command, tuple(sections))
+
+
+def layers_section(comparison: Comparison) -> Section:
+    """The error of each layer, as a picture and a table."""
+    return Section("Quantization, layer by layer", _layers(comparison))
 
 
 def pictures_of(page: Page) -> tuple[Picture, ...]:

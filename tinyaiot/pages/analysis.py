@@ -13,12 +13,11 @@ from tinyaiot.fit import Fit
 from tinyaiot.graph import Graph
 from tinyaiot.levers import Shortage
 from tinyaiot.pages.charts import WIDE, Limit
-from tinyaiot.pages.errors_by_layer import quantization_picture, quantization_section
 from tinyaiot.pages.facts import model_facts, plan_facts, prediction_section
 from tinyaiot.pages.fits import fits_picture, fits_section, shortage_picture, shortage_section
 from tinyaiot.pages.layers import Counts, LayerCosts, predicted_counts
 from tinyaiot.pages.memory import MemoryMaps, Room, rooms_of
-from tinyaiot.pages.page import Facts, Page, Section
+from tinyaiot.pages.page import Facts, Figure, Page, Section
 from tinyaiot.pages.svg import Picture
 from tinyaiot.pages.trade import Front, frontier_picture, frontier_section
 from tinyaiot.pipeline import PlanOptions, memories
@@ -26,6 +25,7 @@ from tinyaiot.plan import Plan
 from tinyaiot.planner.frontier import frontier
 from tinyaiot.predict import Prediction
 from tinyaiot.quantization import Comparison
+from tinyaiot.quantization_page import layers_section
 from tinyaiot.summary import ModelSummary
 
 
@@ -122,7 +122,8 @@ def analysis_pictures(analysis: Analysis) -> tuple[Picture, ...]:
     if analysis.refusal is not None and analysis.refusal.shortage is not None:
         found.append(shortage_picture(analysis.refusal.shortage))
     if analysis.quantization is not None:
-        found.append(quantization_picture(analysis.quantization))
+        parts = layers_section(analysis.quantization).parts
+        found += [part.picture for part in parts if isinstance(part, Figure)]
     return tuple(found)
 
 
@@ -148,4 +149,4 @@ def _sections(analysis: Analysis) -> Iterator[Section]:
     yield analysis.costs.section()
     yield frontier_section(analysis.fronts, analysis.limit)
     if analysis.quantization is not None:
-        yield quantization_section(analysis.quantization)
+        yield layers_section(analysis.quantization)
