@@ -58,13 +58,15 @@ class Way:
     """One thing to change, and what is needed with it.
 
     Attributes:
-        option: that does it on the command line; None where the model or the board has to change.
+        option: that does it on the command line; None where the model has to change.
+        basis: where the amount comes from.
     """
 
     change: str
     option: str | None
     amount: float
     fits: bool
+    basis: str
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class _Asked:
         if found is not None:
             amount = needed(replace(self.model, graph=found.graph))
         if found is not None and amount < need.amount:
-            ways.append(Way(found.change, None, amount, found.fits))
+            ways.append(Way(found.change, None, amount, found.fits, need.basis))
         return Overrun(Resource.TIME, allowed, need, _ordered(ways))
 
     def _ways(
@@ -215,7 +217,7 @@ class _Asked:
             plan = None if options == self.options else self._plan(self.model, options)
             other = None if plan is None else needs(self.model, plan)
             if other is not None and other.amount < need.amount:
-                yield Way(option, option, other.amount, other.amount <= allowed)
+                yield Way(option, option, other.amount, other.amount <= allowed, other.basis)
 
     def _next_board(
         self,
@@ -236,7 +238,8 @@ class _Asked:
             if need is None:
                 continue
             option = f"--board {other.id}"
-            way = Way(option, option, need.amount, need.amount <= allowed_on(other))
+            fits = need.amount <= allowed_on(other)
+            way = Way(option, option, need.amount, fits, need.basis)
             if way.fits:
                 break
         if way is not None:

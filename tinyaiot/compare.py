@@ -29,6 +29,8 @@ NUMBERS = (
     "instructions",
     "cycles",
     "latency_us",
+    "predicted_instructions",
+    "predicted_flash_bytes",
 )
 _COMPARED = ("analysis", "measurement")
 
@@ -124,6 +126,9 @@ def side_of(document: Document, note: str = "") -> Side:
     if measured:
         name += ", measured" + (", fed by rows" if document["feed"] == "rows" else "")
     numbers = {key: document.get(key) for key in NUMBERS}
+    prediction = document.get("prediction") or {}
+    for key in ("instructions", "flash_bytes"):
+        numbers[f"predicted_{key}"] = prediction.get(key)
     if measured and document["counter"] is not None:
         numbers[document["counter"]] = document["count"]
     return Side(

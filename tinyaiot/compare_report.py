@@ -57,7 +57,7 @@ def _label(name: str) -> str:
     for suffix, unit in _UNITS.items():
         if name.endswith(suffix):
             return name.removesuffix(suffix).replace("_", " ") + unit
-    return name
+    return name.replace("_", " ")
 
 
 def _layers(found: SideBySide) -> tuple[list[str], list[list[str]]]:

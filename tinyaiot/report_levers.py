@@ -9,6 +9,9 @@ from tinyaiot.levers import Lever, Shortage
 from tinyaiot.report import Report, new_table
 from tinyaiot.summary import Layer, ModelSummary
 
+_BASIS_INDENT = " " * 15
+_BASIS_WIDTH = 63
+
 
 def report_shortage(report: Report, summary: ModelSummary, shortage: Shortage) -> None:
     """What is missing, and each lever in the order of its effect."""
@@ -46,16 +49,23 @@ def report_overrun(report: Report, overrun: Overrun) -> None:
     report.line("allowed", format_amount(overrun.allowed))
     least = "at least " if overrun.need.is_least else ""
     report.line("needed", least + format_amount(overrun.need.amount))
-    report.line("basis", textwrap.fill(overrun.need.basis, 63, subsequent_indent=" " * 15))
+    report.line("basis", _basis(overrun.need.basis))
     if overrun.largest:
         report.line("largest", "layers " + ", ".join(map(_weights, overrun.largest)))
     if overrun.ways:
-        report.heading("What would help, by the same basis")
+        report.heading("What would help, each worked out")
         table = new_table("change", f"#{unit}", "fits")
         for way in overrun.ways:
             over = f"{format_amount(way.amount - overrun.allowed)} over"
             table.add_row(way.change, format_amount(way.amount), "yes" if way.fits else over)
         report.table(table)
+        for way in overrun.ways:
+            if way.basis != overrun.need.basis:
+                report.line("other basis", f"{way.change}:\n{_BASIS_INDENT}{_basis(way.basis)}")
+
+
+def _basis(text: str) -> str:
+    return textwrap.fill(text, _BASIS_WIDTH, subsequent_indent=_BASIS_INDENT)
 
 
 def problem_of(overrun: Overrun) -> str:

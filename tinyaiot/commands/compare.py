@@ -29,6 +29,7 @@ from tinyaiot.frontends import load
 from tinyaiot.markdown import write_markdown
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.planner import Objective
+from tinyaiot.predict import predict
 from tinyaiot.report import Report
 from tinyaiot.summary import summarize
 
@@ -147,4 +148,6 @@ def _side(path: Path, asked: _Asked) -> Side:
         else pipeline.plan_model_on(model, board, asked.options)
     )
     note = f", {asked}" if str(asked) else ""
-    return side_of(analysis_document(summarize(model.graph), plan, board), note)
+    prediction = None if board is None else predict(model.graph, plan, board)
+    summary = summarize(model.graph)
+    return side_of(analysis_document(summary, plan, board, prediction=prediction), note)
