@@ -30,7 +30,8 @@ test-all: $(VENV)/.ready-test-all  ## every test, every model on every board
 
 test-convert: $(CONVERT)/.ready-convert  ## the tests that need TensorFlow, PyTorch and ONNX
 	$(CONVERT)/bin/python -m pytest -n 2 tests/test_quantization.py tests/test_recipes.py \
-		tests/test_calibration_data.py tests/test_originals.py tests/test_onnx.py tests/test_zoo.py tests/test_schemas.py tests/test_docs_pages.py
+		tests/test_calibration_data.py tests/test_originals.py tests/test_onnx.py \
+		tests/test_zoo.py tests/test_schemas.py tests/test_docs_pages.py
 
 lint: $(VENV)/.ready-lint  ## what a change must pass beside the tests
 	$(BIN)/ruff check .
