@@ -104,6 +104,11 @@ class Flow:
             return self.lines(self.uses[position][0].source)
         return self.lines(self.made_by(position)[0])
 
+    @property
+    def all_steps(self) -> int:
+        """Steps of all nodes."""
+        return sum(self.steps(position) for position in range(len(self.nodes)))
+
     def node(self, position: int) -> Node:
         """A node as its calls see it: with a row for each line."""
         return in_blocks(self.nodes[position], self.blocks.get(position, 1))

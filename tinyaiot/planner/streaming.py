@@ -41,6 +41,9 @@ _NEVER = 1 << 60
 # How many budgets between the need and the bytes that were used are tried at most.
 _MOST_BUDGETS = 12
 
+# Beyond so many steps of all nodes, regions are searched for in larger blocks.
+_MOST_STEPS = 16_000
+
 # Pixels of blocks, beside whole rows, that are tried for regions that need not have smaller ones.
 _COARSER_PIXELS = (16, 8, 4, 2)
 
@@ -71,7 +74,13 @@ def rows(
         return Search(flow, core, slowest_tier, fast=fast)
 
     search = search_with({} if pixels is None else choose_blocks(uncut, pixels))
-    layout = _best_layout(search)
+    if search.flow.all_steps > _MOST_STEPS:
+        # The best cuts of larger blocks are good ones here, too, and found sooner.
+        coarse = search_with(choose_blocks(uncut, _COARSER_PIXELS[1]))
+        regions = _best_layout(coarse).regions
+        layout = _layout(search, (0, *(region.stop for region in regions)))
+    else:
+        layout = _best_layout(search)
     if pixels is not None and search.flow.blocks:
         search, layout = _coarsened(search_with, uncut, pixels, search, layout)
     for memory in memories:
