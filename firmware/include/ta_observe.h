@@ -76,27 +76,21 @@ typedef struct ta_completion {
     int16_t output;
 } ta_completion;
 
-/* Tells the observer, if any, that rows [y_start, y_stop) of completion `k` are complete. Out of
- * line: generated code calls it for every layer. */
+/* Tells the observer, if any, that rows [y_start, y_stop) of completion `k` are complete; what it
+ * does does not count. Out of line: generated code calls it for every layer. */
 __attribute__((noinline, unused)) static void ta_rows_done(const ta_observer *observer,
                                                            const ta_completion *completions,
                                                            int32_t k, int32_t y_start,
                                                            int32_t y_stop)
 {
+    TA_PAUSE();
     const ta_completion *const done = &completions[k];
     if (observer != NULL && observer->rows_done != NULL) {
         observer->rows_done(observer, done->layer, done->output, done->rows, done->row_bytes,
                             y_start, y_stop);
     }
+    TA_RESUME();
 }
-
-/* The same outside all counts. */
-#define TA_ROWS_DONE(observer, completions, k, y_start, y_stop)                  \
-    do {                                                                         \
-        TA_PAUSE();                                                              \
-        ta_rows_done(observer, completions, k, y_start, y_stop);                 \
-        TA_RESUME();                                                             \
-    } while (0)
 
 /* Has bytes [first, first + bytes) of rows [y_start, y_stop) of an input written to `rows`,
  * outside all counts. */

@@ -37,12 +37,12 @@ static void toy_run(const ta_observer *observer)
         for (int32_t k = y * ROW_BYTES; k < (y + 1) * ROW_BYTES; ++k) {
             middle[k] = (int8_t)(uint8_t)(in[k] + 1);
         }
-        TA_ROWS_DONE(observer, &middle_done, 0, y, y + 1);
+        ta_rows_done(observer, &middle_done, 0, y, y + 1);
         TA_LAYER(1);
         for (int32_t k = y * ROW_BYTES; k < (y + 1) * ROW_BYTES; ++k) {
             out[k] = (int8_t)(uint8_t)(middle[k] * 3);
         }
-        TA_ROWS_DONE(observer, &out_done, 0, y, y + 1);
+        ta_rows_done(observer, &out_done, 0, y, y + 1);
     }
     put_ends(out[0]);
 }
@@ -55,7 +55,7 @@ static void eater_run(const ta_observer *observer)
     for (int32_t k = 0; k < BYTES; ++k) {
         in[k] = (int8_t)~in[k];
     }
-    TA_ROWS_DONE(observer, &done, 0, 0, ROWS);
+    ta_rows_done(observer, &done, 0, 0, ROWS);
     put_ends(in[0]);
 }
 
@@ -75,7 +75,7 @@ static void fed_run(const ta_observer *observer)
         for (int32_t k = 0; k < ROW_BYTES; ++k) {
             out[y * ROW_BYTES + k] = (int8_t)(uint8_t)(in[k] + in[ROW_BYTES]);
         }
-        TA_ROWS_DONE(observer, &out_done, 0, y, y + 1);
+        ta_rows_done(observer, &out_done, 0, y, y + 1);
     }
     put_ends(out[0]);
 }

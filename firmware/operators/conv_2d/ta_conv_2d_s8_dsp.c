@@ -27,33 +27,38 @@ typedef struct windows {
     int32_t lanes;
 } windows;
 
-/* The pixel under a tap at an input column. */
-static const int8_t *pixel(const ta_conv_2d *op, const int8_t *row, int32_t column)
+/* The pixel at an input column, where that is inside. */
+static const int8_t *inside(const ta_conv_2d *op, const int8_t *pixel, int32_t column)
 {
-    return column >= 0 && column < op->in_width ? row + column * op->in_channels : op->zero_row;
+    return (uint32_t)column < (uint32_t)op->in_width ? pixel : op->zero_row;
 }
 
 /* Widens windows tap by tap, padded; each tap is of whole words. */
 __attribute__((noinline)) static void widen_taps(const windows *w, int32_t *group)
 {
     const ta_conv_2d *op = w->op;
-    const int32_t fours = op->in_channels / FOUR;
-    for (int32_t ky = 0; ky < op->kernel_h; ++ky) {
-        const int8_t *row = w->rows[ky];
-        for (int32_t kx = 0; kx < op->kernel_w; ++kx) {
-            const int8_t *from[TA_LINEAR_DSP_GROUP];
-            int32_t column = w->left + kx * op->dilation_w;
-            for (int32_t lane = 0; lane < w->lanes; ++lane, column += op->stride_w) {
-                from[lane] = pixel(op, row, column);
-            }
+    const int32_t channels = op->in_channels;
+    const int32_t fours = channels >> 2;
+    const int32_t stride = op->stride_w;
+    const int32_t step = stride * channels;
+    for (const int8_t *const *row = w->rows; row < w->rows + op->kernel_h; ++row) {
+        int32_t column = w->left;
+        const int8_t *from = *row + column * channels;
+        for (int32_t kx = op->kernel_w; kx > 0; --kx) {
+            const int8_t *first = inside(op, from, column);
+            const int8_t *second = inside(op, from + step, column + stride);
             if (w->lanes == TA_LINEAR_DSP_GROUP) {
-                group = ta_linear_dsp_widen_three(group, from[0], from[1], from[2], fours);
-                continue;
+                const int8_t *third = inside(op, from + 2 * step, column + 2 * stride);
+                group = ta_linear_dsp_widen_three(group, first, second, third, fours);
+            } else {
+                int32_t *next = ta_linear_dsp_widen_one(group, first, fours, w->lanes);
+                if (w->lanes == 2) {
+                    (void)ta_linear_dsp_widen_one(group + 1, second, fours, 2);
+                }
+                group = next;
             }
-            for (int32_t lane = 0; lane < w->lanes; ++lane) {
-                (void)ta_linear_dsp_widen_one(group + lane, from[lane], fours, w->lanes);
-            }
-            group += 2 * fours * w->lanes;
+            column += op->dilation_w;
+            from += op->dilation_w * channels;
         }
     }
 }

@@ -16,8 +16,26 @@
 #define ROWS 4
 #define COLUMN_WORDS (CHANNELS * 2)
 
-/* Lays out `count` columns of four channels, 26 instructions each; rows[k] + offset: the first of
- * them, the others `step` bytes apart. */
+/* A column's rows 0 and 1: channels 0 to 3 in r4, r6, r8, r10. */
+#define UPPER_ROWS                                                                                \
+    "ldr r4, [r2, r1]\n"                                                                          \
+    "ldr r5, [r3, r1]\n"                                                                          \
+    "sxtb16 r6, r4, ror #8\n"                                                                     \
+    "sxtb16 r7, r5, ror #8\n"                                                                     \
+    "sxtb16 r4, r4\n"                                                                             \
+    "sxtb16 r5, r5\n"                                                                             \
+    "pkhtb r8, r5, r4, asr #16\n"                                                                 \
+    "pkhbt r4, r4, r5, lsl #16\n"                                                                 \
+    "pkhtb r10, r7, r6, asr #16\n"                                                                \
+    "pkhbt r6, r6, r7, lsl #16\n"
+
+#define NEXT_COLUMN                                                                               \
+    "stmia r0!, {r4, r5, r6, r7, r8, r9, r10, r11}\n"                                             \
+    "ldrd r4, r5, [sp]\n"                                                                         \
+    "add r1, r4\n"
+
+/* Lays out `count` columns of four channels, 26 instructions each, or 20 where there is no row 3;
+ * rows[k] + offset: the first of them, the others `step` bytes apart. */
 __attribute__((naked, noinline)) static void lay_columns(
     int32_t *columns __attribute__((unused)), const int8_t *const *rows __attribute__((unused)),
     int32_t offset __attribute__((unused)), int32_t step __attribute__((unused)),
@@ -31,18 +49,10 @@ __attribute__((naked, noinline)) static void lay_columns(
                      "mov r7, r2\n"
                      "ldmia r1, {r2, r3, r12}\n"
                      "mov r1, r7\n"
+                     "cmp r6, #0\n"
+                     "beq 4f\n"
                      "b 2f\n"
-                     "1:\n"
-                     "ldr r4, [r2, r1]\n"
-                     "ldr r5, [r3, r1]\n"
-                     "sxtb16 r6, r4, ror #8\n"
-                     "sxtb16 r7, r5, ror #8\n"
-                     "sxtb16 r4, r4\n"
-                     "sxtb16 r5, r5\n"
-                     "pkhtb r8, r5, r4, asr #16\n"
-                     "pkhbt r4, r4, r5, lsl #16\n"
-                     "pkhtb r10, r7, r6, asr #16\n"
-                     "pkhbt r6, r6, r7, lsl #16\n"
+                     "1:\n" UPPER_ROWS
                      "ldr r7, [sp, #8]\n"
                      "ldr r5, [r12, r1]\n"
                      "ldr r7, [r7, r1]\n"
@@ -53,13 +63,21 @@ __attribute__((naked, noinline)) static void lay_columns(
                      "pkhtb r9, r11, r5, asr #16\n"
                      "pkhbt r5, r5, r11, lsl #16\n"
                      "pkhtb r11, r7, lr, asr #16\n"
-                     "pkhbt r7, lr, r7, lsl #16\n"
-                     "stmia r0!, {r4, r5, r6, r7, r8, r9, r10, r11}\n"
-                     "ldrd r4, r5, [sp]\n"
-                     "add r1, r4\n"
+                     "pkhbt r7, lr, r7, lsl #16\n" NEXT_COLUMN
                      "2:\n"
                      "cmp r0, r5\n"
                      "bne 1b\n"
+                     "b 5f\n"
+                     "3:\n" UPPER_ROWS
+                     "ldr r5, [r12, r1]\n"
+                     "sxtb16 r7, r5, ror #8\n"
+                     "sxtb16 r5, r5\n"
+                     "asr r11, r7, #16\n"
+                     "asr r9, r5, #16\n" NEXT_COLUMN
+                     "4:\n"
+                     "cmp r0, r5\n"
+                     "bne 3b\n"
+                     "5:\n"
                      "add sp, #12\n"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
@@ -207,7 +225,7 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
 
 /* Where the columns of a stretch come from. */
 typedef struct stretch {
-    const int8_t *rows[ROWS]; /* those inside; in place of others any */
+    const int8_t *rows[ROWS]; /* those inside; in place of others any; NULL: no row 3 */
     int32_t padded;           /* bit k: row k is above or below the input */
     int32_t zero;             /* point of the input, in both halves; where there is padding */
     int32_t *inside;          /* the columns inside */
@@ -238,7 +256,7 @@ static void lay_padding(stretch *s, const ta_conv_2d *op, const int8_t *const *r
     }
     for (int32_t k = 0; k < ROWS; ++k) {
         /* Rows above and below the input are not to be read. The second is always inside. */
-        const int32_t outside = rows[k] == op->zero_row;
+        const int32_t outside = rows[k] != NULL && rows[k] == op->zero_row;
         s->rows[k] = rows[outside ? 1 : k];
         s->padded |= outside << k;
     }
@@ -299,7 +317,7 @@ static void make(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out, i
 void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
                                      int32_t x_start, int32_t x_stop)
 {
-    const int8_t *const taken[ROWS] = { rows[0], rows[1], rows[2], rows[2] };
+    const int8_t *const taken[ROWS] = { rows[0], rows[1], rows[2], NULL };
     make(op, taken, out, x_start, x_stop, 0, 0);
 }
 
@@ -312,7 +330,7 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start
         int32_t next_row = 0;
         ta_conv_2d_window(op, y, rows);
         /* A last row on its own is made twice, over itself. */
-        rows[ROWS - 1] = rows[ROWS - 2];
+        rows[ROWS - 1] = NULL;
         if (y + 1 < y_stop) {
             ta_conv_2d_window(op, y + 1, rows + 1);
             next_row = row_bytes;
