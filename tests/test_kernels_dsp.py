@@ -28,6 +28,7 @@ _DEPTHS = (1, 2, 4, 5, 8, 11, 16, 20)
 _WINDOWS = ((3, 3), (3, 3), (1, 1), (5, 5), (7, 7), (1, 5), (4, 2), (2, 3))
 _EXPECTED = {
     "ta_conv_2d_s8_dsp",
+    "ta_conv_2d_s8_w3_dsp",
     "ta_depthwise_conv_2d_s8_3x3_dsp",
     "ta_depthwise_conv_2d_s8_m1_dsp",
     "ta_fully_connected_s8_dsp",
@@ -61,13 +62,17 @@ def windowed(
     op: str,
     windows: tuple[tuple[int, int], ...] = _WINDOWS,
     depths: tuple[int, ...] = _DEPTHS,
+    most_strides: tuple[int, int] = (3, 3),
 ) -> graphs.DrawnModel:
     """One convolution; its outputs often begin at the zero point, as they do behind a ReLU."""
     depthwise = op == "DEPTHWISE_CONV_2D"
     kernel_h, kernel_w = draw_from(st.sampled_from(windows))
-    strides = draw_from(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    strides = draw_from(st.tuples(*(st.integers(1, most) for most in most_strides)))
+    dilation = draw_from(st.sampled_from((1, 1, 1, 2))) if strides == (1, 1) else 1
     scheme = draw_from(st.sampled_from(Padding))
     height, width = draw_from(st.tuples(st.integers(7, 9), st.integers(7, 40)))
+    height += (kernel_h - 1) * (dilation - 1)
+    width += (kernel_w - 1) * (dilation - 1)
     channels = draw_from(st.sampled_from(depths))
     multiplier = draw_from(st.integers(1, 5)) if channels == 1 else 1
     out_channels = channels * multiplier if depthwise else draw_from(st.integers(2, 13))
@@ -82,8 +87,8 @@ def windowed(
         weights = filters.weights.reshape(out_channels, kernel_h, kernel_w, channels)
     w = b.constant(weights, filters.scales, axis=3 if depthwise else 0)
     bias = b.constant(filters.bias, [1.0])
-    out_h = Window.of(scheme, height, kernel_h, strides[0]).out_size
-    out_w = Window.of(scheme, width, kernel_w, strides[1]).out_size
+    out_h = Window.of(scheme, height, kernel_h, strides[0], dilation).out_size
+    out_w = Window.of(scheme, width, kernel_w, strides[1], dilation).out_size
     out_zero = draw_from(st.sampled_from((-128, -128, -128, 0, 5, 127)))
     y = b.tensor((1, out_h, out_w, out_channels), filters.out_scale, out_zero)
     options = {"depthMultiplier": multiplier} if depthwise else {}
@@ -95,8 +100,8 @@ def windowed(
         padding=scheme.value,
         strideH=strides[0],
         strideW=strides[1],
-        dilationHFactor=1,
-        dilationWFactor=1,
+        dilationHFactor=dilation,
+        dilationWFactor=dilation,
         fusedActivationFunction=activation,
         **options,
     )
@@ -144,6 +149,8 @@ _STRATEGIES = {
     "conv": windowed("CONV_2D"),
     "depthwise": windowed("DEPTHWISE_CONV_2D"),
     "strips": windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
+    "pairs": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1)),
+    "columns": windowed("CONV_2D", ((3, 3), (1, 3), (4, 3)), (4, 8, 12), (2, 1)),
     "connected": fully_connected(),
     "sum": sum_of_two(),
 }

@@ -15,6 +15,7 @@ from tinyaiot.operators.convolution import (
     tensors_have_four_axes,
 )
 from tinyaiot.operators.convolution_kernels import (
+    dsp_columns,
     dsp_groups,
     helium_columns,
     portable_columns,
@@ -71,6 +72,7 @@ class Conv2D(Convolution):
             tier=TUNED,
         ),
         helium_columns(_has_one_group),
+        dsp_columns(_has_one_group),
         *dsp_groups(_has_one_group),
         *thumb_windows(_has_one_group),
         LinearKernel(

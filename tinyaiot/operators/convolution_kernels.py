@@ -128,6 +128,25 @@ def riscv_columns(meets_all_channels: _Predicate) -> Kernel:
     )
 
 
+def dsp_columns(meets_all_channels: _Predicate) -> Kernel:
+    """Windows three columns wide, which share columns, for cores with the DSP extension."""
+
+    def applies(node: Node, core: Core) -> bool:
+        shares = meets_all_channels(node) and linear_dsp.shares_columns(node)
+        return shares and linear_dsp.takes_pairs(node, core)
+
+    return LinearKernel(
+        "ta_conv_2d_s8_w3_dsp",
+        "conv_2d/ta_conv_2d_s8_w3_dsp.c",
+        applies=applies,
+        scratch_bytes=linear_dsp.columns_bytes,
+        shared=linear_dsp.SHARED_SOURCES,
+        layout=linear_dsp.column_pairs,
+        stretch=linear_dsp.group,
+        tier=TUNED,
+    )
+
+
 def portable_columns(
     meets_all_channels: _Predicate, stretch_bytes: int = linear_c.STRETCH_BYTES
 ) -> Kernel:

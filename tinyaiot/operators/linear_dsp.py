@@ -68,6 +68,23 @@ def window_pairs(node: Node) -> Constants:
     return _pairs(node, np.concatenate((taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1))))
 
 
+def shares_columns(node: Node) -> bool:
+    """Whether ``ta_conv_2d_s8_w3_dsp`` takes a convolution whose filters are taken in pairs."""
+    horizontal = convolution_windows(node)[1]
+    return (
+        (horizontal.kernel, horizontal.stride, horizontal.dilation) == (3, 1, 1)
+        and node.input(0).channels % 4 == 0
+        and node.output.width >= MOST_PIXELS
+    )
+
+
+def column_pairs(node: Node) -> Constants:
+    """Pairs of a convolution whose taps go row by row, four channels at a time, by column."""
+    height, channels = node.input(1).shape[1], node.input(0).channels
+    taps = np.arange(height * 3 * channels).reshape(height, 3, channels // 4, 4)
+    return _pairs(node, taps.swapaxes(1, 2).reshape(-1))
+
+
 def _pairs(node: Node, order: IntArray) -> Constants:
     linear, found = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     ahead, behind = _exact(linear) if found is None else _by_floors(linear, found)
@@ -102,6 +119,11 @@ def group_bytes(node: Node, core: Core, most: int = MOST_PIXELS) -> int:
     if not horizontal.is_padded and horizontal.dilation == 1:
         return widened + lines
     return widened + lines + height * core.pointer_bytes + taps * pixels
+
+
+def columns_bytes(node: Node, core: Core) -> int:
+    """Scratch of a group of windows that share columns."""
+    return widened_bytes(settled_linear(node).filters.shape[1], MOST_PIXELS)
 
 
 def widened_bytes(taps: int, pixels: int) -> int:

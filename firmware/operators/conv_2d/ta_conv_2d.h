@@ -86,6 +86,10 @@ ta_conv_2d_kernel ta_conv_2d_s8_dsp;
  * pointers only. */
 ta_conv_2d_kernel ta_conv_2d_s8_pieces_dsp;
 
+/* As ta_conv_2d_s8_dsp where windows are three columns wide, strides and dilations of columns are
+ * 1, channels are a multiple of four, and taps go row by row, of each four channels by column. */
+ta_conv_2d_kernel ta_conv_2d_s8_w3_dsp;
+
 /* One group, cores with Helium, `stretch` pixels at a time; weights are [out_channels]
  * [kernel_w][kernel_h][in_channels]. */
 ta_conv_2d_kernel ta_conv_2d_s8_mve;
