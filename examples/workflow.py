@@ -42,6 +42,21 @@ class Data:
         return len(self.inputs)
 
 
+@dataclass(frozen=True)
+class Converted:
+    """A trained model as int8.
+
+    Attributes:
+        plain: ranges by minimum and maximum; what is committed.
+        recommended: by the choices that err least on calibration samples held out.
+        recipe: what those are.
+    """
+
+    plain: Path
+    recommended: Path
+    recipe: str
+
+
 def seed(number: int) -> None:
     """Makes all that is drawn hereafter the same on each run on one machine."""
     tf.keras.utils.set_random_seed(number)
@@ -70,40 +85,47 @@ def save(
     *,
     calibration: int = CALIBRATION,
     shipped: int = _SHIPPED,
-) -> Path:
+) -> Converted:
     """Writes ``NAME.tflite`` and ``test_NAME.npz``, some test samples, into the folder NAME.
+
+    The model by the recommended choices goes into ``build/recommended``.
 
     Args:
         calibration: training samples that the ranges of activations are taken from.
         shipped: test samples that are written.
-
-    Returns:
-        the path of the .tflite.
     """
     path = folder / f"{folder.name}.tflite"
-    quantized = quantize(model, training.inputs[:calibration])
-    path.write_bytes(quantized.model.data)
+    path.write_bytes(quantize(model, training.inputs[:calibration]).model.data)
+    recommended = BUILD / "recommended" / path.name
+    best = api.quantize(model, training.inputs[:calibration], recommended, "auto")
     inputs, labels = test.inputs[:shipped], test.labels[:shipped].astype(np.uint8)
     np.savez_compressed(folder / f"test_{folder.name}.npz", inputs=inputs, labels=labels)
-    return path
+    return Converted(path, recommended, str(best.recipe))
 
 
-def measure(path: Path, model: tf.keras.Model, test: Data, board: str) -> None:
+def measure(files: Converted, model: tf.keras.Model, test: Data, board: str) -> None:
     """Classifies all test samples on the board, over its serial link, and prints the accuracies."""
-    work = BUILD / f"{path.stem}-{board}"
+    path, work = files.plain, BUILD / f"{files.plain.stem}-{board}"
     measurement = api.measure(path, board, work=work)
-    result = api.classify(path, board, test.inputs, test.labels, work=work)
-    right = result.board_correct or 0
+    plain = api.classify(path, board, test.inputs, test.labels, work=work)
+    best_work = BUILD / "recommended" / f"{path.stem}-{board}"
+    best = api.classify(files.recommended, board, test.inputs, test.labels, work=best_work)
     print(
         f"\n{path.name}: {path.stat().st_size:,} bytes, {model.count_params():,} parameters, "
         f"{measurement.macs:,} MACs\n"
         f"  {board}: {measurement.arena_bytes:,} bytes of arena, {measurement.count:,} "
         f"{measurement.counter} per inference\n"
-        f"  of {result.count} test samples, right:\n"
+        f"  of {plain.count} test samples, right:\n"
         f"    {accuracy(model, test):.2%}  float, in Keras\n"
-        f"    {right / result.count:.2%}  int8, on {board}, over serial\n"
-        f"  equal to TFLM's, bit for bit: {result.identical} of {result.count}"
+        f"    {_right(plain):.2%}  int8, on {board}, over serial\n"
+        f"    {_right(best):.2%}  the same by recommended options: {files.recipe}\n"
+        f"  equal to TFLM's, bit for bit: {plain.identical} and {best.identical} of {plain.count}"
     )
+
+
+def _right(result: api.Classification) -> float:
+    """The part of the samples that the board classified as labelled."""
+    return (result.board_correct or 0) / result.count
 
 
 def board_argument(description: str) -> str:

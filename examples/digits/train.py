@@ -32,8 +32,8 @@ def main() -> None:
     training, test = Data(train_x, train_y), Data(test_x, test_y)
     model = build_model()
     train(model, training)
-    path = save(HERE, model, training, test, calibration=CALIBRATION, shipped=SHIPPED)
-    measure(path, model, test, board)
+    files = save(HERE, model, training, test, calibration=CALIBRATION, shipped=SHIPPED)
+    measure(files, model, test, board)
 
 
 def digits() -> tuple[Floats, Labels]:
