@@ -94,7 +94,7 @@ def _moments(graph: Graph, plan: Plan) -> list[_Row]:
 
 def _region_label(graph: Graph, plan: Plan, region: Region) -> str:
     label = layers_label(graph, plan, region.nodes)
-    return label if region.stop - region.start == 1 else f"{label}, by rows"
+    return label if region.stop - region.start == 1 else f"{label}, streamed"
 
 
 def _marks(rows: Sequence[_Row], ascii_only: bool) -> _Marks:

@@ -196,8 +196,8 @@ class MemoryMaps:
                 )
                 for region in found
             ),
-            "Regions: layers in one region take turns, row by row; between regions a tensor is "
-            "whole.",
+            "Regions: layers in one region take turns, streamed through each other; between regions "
+            "a tensor is whole.",
             frozenset(k for k, region in enumerate(found) if region.live_bytes == worst),
         )
 
@@ -233,5 +233,5 @@ def _how(region: Region) -> str:
     if region.stop - region.start == 1:
         return "whole"
     if any(node < 0 for node in region.nodes):
-        return "by rows, fed"
-    return "by rows"
+        return "streamed, fed"
+    return "streamed"
