@@ -196,8 +196,8 @@ class MemoryMaps:
                 )
                 for region in found
             ),
-            "Regions: layers in one region take turns, streamed through each other; between regions "
-            "a tensor is whole.",
+            "Regions: layers in one region take turns, streamed through each other; between "
+            "regions a tensor is whole.",
             frozenset(k for k, region in enumerate(found) if region.live_bytes == worst),
         )
 
