@@ -74,6 +74,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     boards = sys.argv[2:] or [b for b in board_ids() if board_by_id(b).emulator is not None]
     rows = list(comparisons(folder, boards))
+    if not rows:
+        sys.exit(f"none of the models is in {folder}, or fits a board")
     text = "\n".join(page(rows))
     print(text)
     PAGE.write_text(text + "\n", encoding="utf-8")
@@ -87,6 +89,8 @@ def comparisons(folder: Path, boards: list[str]) -> Iterator[Comparison]:
     """Of all models that fit, on all boards; streamed where that is another plan."""
     for board in boards:
         for model in MODELS:
+            if not (folder / f"{model}.tflite").is_file():
+                continue
             for name, options in _PLANS.items():
                 if name == "streamed" and board not in STREAMING_BOARDS:
                     continue

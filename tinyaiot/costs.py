@@ -258,7 +258,7 @@ def _sums(work: Work, tile: Tile) -> Features:
     """Rows that are added up one by one, and the sums of all channels at the end."""
     source = work.node.input(0)
     groups = _split(source.channels, tile.channels, "c")
-    rows: _Loops = {"row": source.height, "pixel": source.height * source.width, "end": 1}
+    rows: _Loops = {"row": work.calls, "pixel": source.height * source.width, "end": 1}
     return Features(_product(rows, groups))
 
 
@@ -292,10 +292,12 @@ class _Pixels:
     def of(work: Work, tile: Tile) -> _Pixels:
         output = work.node.output
         joined = _integer(work, "in_width", 0) > work.node.input(0).width
-        rows = work.calls if joined else output.height
-        width = output.height * output.width // rows
-        if not joined:
-            a_call = -(-output.height // work.calls)
+        pixels = output.height * output.width
+        if joined:
+            rows, width = work.calls, pixels // work.calls
+        else:  # a plan may cut rows into blocks
+            width = min(_integer(work, "out_width", output.width), output.width)
+            a_call = -(-(pixels // width) // work.calls)
             rows = work.calls * -(-a_call // tile.rows)
         stretch = _integer(work, "stretch", 1)
         return _Pixels(rows, width, stretch if stretch > 1 else width, tile.pixels)
