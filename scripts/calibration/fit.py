@@ -17,8 +17,8 @@ _FEWEST_SAMPLES = 12
 _FOLDS = 5
 # Tiles that kernels may take; tried one dimension after the other.
 _ROWS = (1, 2)
-_PIXELS = (1, 2, 3, 4)
-_CHANNELS = (1, 2, 4, 8, 16, 32)
+_PIXELS = (1, 2, 3, 4, 5)
+_CHANNELS = (1, 2, 4, 8, 16)
 _TAPS = (1, 2, 4, 8, 16)
 _ROUNDS = 2
 _WEIGHT_OF_SIZE = 0.2
