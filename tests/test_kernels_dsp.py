@@ -25,6 +25,7 @@ from tinyaiot.operators.windows import Padding, Window
 _BOARD = "mps2-an386"
 _CASES = 30
 _DEPTHS = (1, 2, 4, 5, 8, 11, 16, 20)
+_FILTERS = (2, 3, 4, 5, 8, 11, 13, 16, 20)
 _WINDOWS = ((3, 3), (3, 3), (1, 1), (5, 5), (7, 7), (1, 5), (4, 2), (2, 3))
 _EXPECTED = {
     "ta_conv_2d_s8_dsp",
@@ -75,7 +76,7 @@ def windowed(
     width += (kernel_w - 1) * (dilation - 1)
     channels = draw_from(st.sampled_from(depths))
     multiplier = draw_from(st.integers(1, 5)) if channels == 1 else 1
-    out_channels = channels * multiplier if depthwise else draw_from(st.integers(2, 13))
+    out_channels = channels * multiplier if depthwise else draw_from(st.sampled_from(_FILTERS))
     taps = kernel_h * kernel_w * (1 if depthwise else channels)
     filters = draw_from(filters_of(out_channels, taps, draw_from(st.booleans())))
     b = ModelBuilder("m")

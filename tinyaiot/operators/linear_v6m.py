@@ -19,12 +19,16 @@ SHARED_SOURCES = ("linear/ta_linear_s8_v6m.c",)
 PIXELS = 4
 
 _LEAST_PIXELS = 3
+_LEAST_FILTERS = 16
 
 
 def takes_tiles(node: Node, core: Core) -> bool:
-    """Whether the core is an Armv6-M, and tiles of four pixels are not mostly empty."""
+    """Whether the core is an Armv6-M, tiles of four pixels are not mostly empty, and enough filters
+    share what widening costs."""
     is_thumb1 = core.arch == "cortex-m" and "thumb2" not in core.features
-    return is_thumb1 and row_pixels(node) >= _LEAST_PIXELS
+    return (
+        is_thumb1 and row_pixels(node) >= _LEAST_PIXELS and node.output.channels >= _LEAST_FILTERS
+    )
 
 
 def unsigned(node: Node) -> Constants:
