@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
 
 from scripts.calibration.fit import Fitted, fit_kernels
-from scripts.calibration.measure import Sample, draw_batches, measure_batch
+from scripts.calibration.measure import Batch, Sample, draw_batches, measure_batch
 from scripts.calibration.sizes import board_sizes, core_sizes, emulated_boards
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.calibrations import (
@@ -26,6 +26,7 @@ from tinyaiot.calibrations import (
     family_of,
     to_json,
 )
+from tinyaiot.errors import DeviceError, TinyaiotError
 from tinyaiot.sizes import SIZES, Sizes
 
 # An M3's machine runs code for an M0 as it stands.
@@ -88,7 +89,20 @@ def board_on(core: str) -> Board:
 def measure(board: Board) -> list[Sample]:
     """All layers that are drawn for the board's core."""
     batches = draw_batches(board.processor, board, _SEED, QUOTA)
-    return [s for k, batch in enumerate(batches) for s in measure_batch(batch, board, k)]
+    return [s for k, batch in enumerate(batches) for s in _measured(batch, board, k)]
+
+
+def _measured(batch: Batch, board: Board, seed: int) -> list[Sample]:
+    """Once more where a busy computer made the link time out; errors as a pool can hand them on."""
+    try:
+        return measure_batch(batch, board, seed)
+    except DeviceError:
+        try:
+            return measure_batch(batch, board, seed)
+        except TinyaiotError as error:
+            raise RuntimeError(f"{board.core}: {error.what}") from None
+    except TinyaiotError as error:
+        raise RuntimeError(f"{board.core}: {error.what} {error.details}") from None
 
 
 def calibration(board: Board, samples: list[Sample], fitted: dict[str, Fitted]) -> Calibration:
