@@ -93,9 +93,9 @@ def _passes_factors(layer: Any) -> bool:
     layers = _classes()
     if isinstance(layer, layers.ReLU):
         return layer.max_value is None and not layer.negative_slope and not layer.threshold
-    if isinstance(layer, layers.Flatten):
-        # Channels stay the last axis only where there is one pixel.
-        return all(size == 1 for size in layer.input.shape[1:-1])
+    if isinstance(layer, layers.Flatten | layers.Reshape):
+        # Channels stay the last axis, which is what their number tells.
+        return bool(layer.input.shape[-1] == layer.output.shape[-1])
     if isinstance(layer, layers.Activation):
         return layer.activation in _homogeneous()
     return isinstance(
