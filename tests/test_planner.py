@@ -22,6 +22,7 @@ from tests.support.fake import (
     reference,
     runs_right,
 )
+from tinyaiot.cores import CORES
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import DType, Graph, Node, Tensor
@@ -268,6 +269,23 @@ def test_what_does_not_fit_says_why() -> None:
     assert "(plain) need at least 3,012 bytes, more than there is" in details
     assert error.value.exit_code == 5
     assert "--feed rows" in error.value.hint
+
+
+def test_a_plain_plan_takes_kernels_whose_scratch_finds_room() -> None:
+    """For each of ever smaller memories, until nothing plain fits."""
+    path = Path(__file__).parents[1] / "examples" / "digits" / "digits.tflite"
+    graph, core = tflite.read(path.read_bytes(), "digits"), CORES["cortex-m3"]
+    capacity, limited = 1 << 20, 0
+    while True:
+        memories = (Memory("ram", capacity),)
+        plan = STRATEGIES["plain"](graph, core, memories, False)
+        if plan is None:
+            break
+        check(graph, plan, core, memories)
+        assert plan.lower_bound_bytes <= plan.total_arena_bytes <= capacity
+        limited += bool(plan.scratch_limits)
+        capacity = plan.total_arena_bytes - 4
+    assert limited
 
 
 @settings(max_examples=50, deadline=None)

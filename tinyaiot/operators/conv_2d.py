@@ -81,7 +81,7 @@ class Conv2D(Convolution):
             applies=_is_1x1_on_riscv,
             shared=linear_rv32.SHARED_SOURCES,
             layout=linear_rv32.by_fours(linear_c.floored),
-            tier=TUNED,
+            tier=PORTABLE,
         ),
         riscv_columns(_has_one_group),
         LinearKernel(

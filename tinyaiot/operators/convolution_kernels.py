@@ -91,7 +91,7 @@ def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
             scratch_bytes=lambda node, core: _windows_bytes(node, core, linear_v7m.PIXELS),
             shared=linear_v7m.SHARED_SOURCES,
             layout=linear_v7m.one_by_one,
-            tier=TUNED,
+            tier=PORTABLE,
         ),
         LinearKernel(
             "ta_conv_2d_s8_v6m",
@@ -100,7 +100,7 @@ def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
             scratch_bytes=lambda node, core: _windows_bytes(node, core, linear_v6m.PIXELS),
             shared=linear_v6m.SHARED_SOURCES,
             layout=linear_v6m.unsigned,
-            tier=TUNED,
+            tier=PORTABLE,
         ),
     )
 
@@ -124,7 +124,7 @@ def riscv_columns(meets_all_channels: _Predicate) -> Kernel:
         layout=linear_rv32.by_fours(by_columns(linear_c.floored)),
         stretch_bytes=linear_rv32.STRETCH_BYTES,
         shared=linear_rv32.SHARED_SOURCES,
-        tier=TUNED,
+        tier=PORTABLE,
     )
 
 
@@ -143,7 +143,7 @@ def dsp_columns(meets_all_channels: _Predicate) -> Kernel:
         shared=linear_dsp.SHARED_SOURCES,
         layout=linear_dsp.column_pairs,
         stretch=linear_dsp.group,
-        tier=TUNED,
+        tier=PORTABLE,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
 from tinyaiot.operators import linear_c, linear_rv32, linear_v7m
-from tinyaiot.operators.base import TUNED
+from tinyaiot.operators.base import PORTABLE
 from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, LinearKernel, settled_linear
 
 _KERNEL = (3, 3)
@@ -63,7 +63,7 @@ def _kernel(
         scratch_bytes=lambda node, core: _columns_bytes(node, outputs),
         shared=shared,
         layout=layout,
-        tier=TUNED,
+        tier=PORTABLE,
     )
 
 

@@ -114,7 +114,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             scratch_bytes=_words_and_pieces_bytes,
             shared=linear_v7m.SHARED_SOURCES_OF_1,
             layout=linear_v7m.by_fours,
-            tier=TUNED,
+            tier=PORTABLE,
         ),
         linear.LinearKernel(
             "ta_fully_connected_s8_rv32",
@@ -123,7 +123,7 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             scratch_bytes=_pieces_bytes,
             shared=linear_rv32.SHARED_SOURCES_OF_1,
             layout=linear_rv32.by_fours(linear_c.floored),
-            tier=TUNED,
+            tier=PORTABLE,
         ),
         linear.LinearKernel(
             "ta_fully_connected_s8_c",

@@ -173,7 +173,6 @@ UNROLLED(run_few, FEW_TAPS, EXACT)
 UNROLLED(run_16, TAPS_16, EXACT)
 UNROLLED(run_32, TAPS_32, EXACT)
 UNROLLED(run_64, TAPS_64, EXACT)
-UNROLLED(run_128, TAPS_128, EXACT)
 UNROLLED(run_few_simple, FEW_TAPS, SIMPLE)
 UNROLLED(run_16_simple, TAPS_16, SIMPLE)
 UNROLLED(run_32_simple, TAPS_32, SIMPLE)
@@ -182,7 +181,7 @@ UNROLLED(run_128_simple, TAPS_128, SIMPLE)
 
 typedef void run_pair(const pair *p);
 
-/* The loop without another over taps, or NULL. */
+/* The loop without another over taps; NULL where there is none, or little would be gained. */
 static run_pair *find_unrolled(int32_t taps, bool simple)
 {
     if (taps < 16) {
@@ -196,7 +195,7 @@ static run_pair *find_unrolled(int32_t taps, bool simple)
     case 64:
         return simple ? run_64_simple : run_64;
     case 128:
-        return simple ? run_128_simple : run_128;
+        return simple ? run_128_simple : NULL;
     default:
         return NULL;
     }
