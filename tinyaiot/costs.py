@@ -109,7 +109,7 @@ def _convolution(work: Work, tile: Tile) -> Features:
     found.update(_gathering(work, pixels, kernel_h, kernel_w, depth, tile.taps))
     _, horizontal = convolution_windows(work.node)
     grouped = depth != work.node.input(0).channels
-    inside = 0 if grouped else pixels.rows * _whole_windows(horizontal)
+    inside = 0 if grouped else pixels.inside(horizontal)
     windows_of: _Loops = {"inside": inside, "edge": pixels.count - inside}
     window: _Loops = {"h": kernel_h, "hw": kernel_h * kernel_w, "taps": taps}
     found.update(_product(windows_of, {"f": filters}, window))
@@ -128,7 +128,7 @@ def _gathering(
     words = "pixel" if depth % _WORD == 0 else words
     window: _Loops = {"1": 1, "h": kernel_h, "hw": kernel_h * kernel_w}
     window = {**window, "taps": kernel_h * kernel_w * depth}
-    inside = pixels.rows * _whole_windows(horizontal)
+    inside = pixels.inside(horizontal)
     found = Features()
     found.update(_product({f"inside-{words}": inside}, window))
     found.update(_product({f"edge-{words}": pixels.count - inside}, window))
@@ -328,6 +328,14 @@ class _Pixels:
         """Input columns that the stretches need, each for itself."""
         widths = ((n - 1) * horizontal.stride + horizontal.reach for n in self._lengths())
         return self.rows * sum(widths)
+
+    def inside(self, horizontal: Window) -> int:
+        """Pixels whose windows lie in the input from side to side; of rows that a plan cuts into
+        blocks, as many as of whole rows."""
+        whole = _whole_windows(horizontal)
+        if self.width < horizontal.out_size:
+            return self.count * whole // horizontal.out_size
+        return self.rows * whole
 
     def groups(self, horizontal: Window) -> tuple[int, int]:
         """Stretches, or groups where there are none, whose windows all lie in the input side by
