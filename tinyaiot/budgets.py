@@ -209,6 +209,7 @@ class _Asked:
     ) -> Iterator[Way]:
         """Options of the plan that were not asked for, and help."""
         others = {
+            "--objective balanced": replace(self.options, objective=Objective.BALANCED),
             "--objective speed": replace(self.options, objective=Objective.SPEED),
             "--objective ram": replace(self.options, objective=Objective.RAM),
             "--feed ram": replace(self.options, feed=False),

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from tinyaiot.errors import UsageError
 
+# A flash limit that no kernel reaches.
+UNLIMITED_FLASH = 1 << 31
+
 
 @dataclass(frozen=True)
 class Core:
@@ -18,6 +21,7 @@ class Core:
         features: instruction-set features that kernel variants ask for.
         pointer_bytes: size of a pointer, for scratch that holds row pointers.
         scratch_limit: bytes that a kernel may use beyond row pointers, where there is a choice.
+        flash_limit: bytes of flash that a kernel may take beyond the smaller ones' constants.
     """
 
     id: str
@@ -27,10 +31,15 @@ class Core:
     features: frozenset[str]
     pointer_bytes: int = 4
     scratch_limit: int | None = None
+    flash_limit: int = 0
 
     def with_scratch_limit(self, nbytes: int | None) -> Core:
         """The same core, where a node has only so much for its kernel."""
         return replace(self, scratch_limit=nbytes)
+
+    def with_flash_limit(self, nbytes: int) -> Core:
+        """The same core, where each kernel may take so much more flash to be faster."""
+        return replace(self, flash_limit=nbytes)
 
 
 _ARM = "arm-none-eabi-"

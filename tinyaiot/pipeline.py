@@ -14,7 +14,7 @@ from tinyaiot.build import Builder, Image, build, read_manifest
 from tinyaiot.codegen.export import Format, export_models
 from tinyaiot.codegen.model import ModelSources, model_sources
 from tinyaiot.codegen.project import Sources, generate_project
-from tinyaiot.cores import Core, core_by_id
+from tinyaiot.cores import UNLIMITED_FLASH, Core, core_by_id
 from tinyaiot.documents import graph_document, plan_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
@@ -70,7 +70,7 @@ class PlanOptions:
         strategy: of the planner, the only one to try; None for all.
     """
 
-    objective: Objective = Objective.SPEED
+    objective: Objective = Objective.BALANCED
     keep_input: bool = False
     feed: bool = False
     ram_bytes: int | None = None
@@ -103,6 +103,9 @@ MEASUREMENT = "measurement.json"
 # The harness's own .data and .bss in the first RAM, beside the stack; the linker checks.
 _HARNESS_RAM_BYTES = 256
 _UNLIMITED = Memory("ram", 1 << 31)
+
+# What a kernel may take of flash to be faster.
+_FLASH_LIMITS = {Objective.BALANCED: 0, Objective.SPEED: UNLIMITED_FLASH, Objective.RAM: 0}
 
 
 def memories(board: Board) -> tuple[Memory, ...]:
@@ -206,7 +209,7 @@ def _plan(
 ) -> Plan:
     return plan_model(
         model.graph,
-        core,
+        core.with_flash_limit(_FLASH_LIMITS[options.objective]),
         left,
         objective=options.objective,
         keep_input=options.keep_input,

@@ -140,6 +140,8 @@ class Plan:
             last of them its output is made.
         scratch_limits: by node index, bytes that its kernel may use beyond row pointers, where
             that is not as much as it wants.
+        flash_limit: bytes of flash that each kernel may take to be faster, beyond the smaller ones'
+            constants.
         patches: the first layers in strips of columns; None where all are whole.
     """
 
@@ -155,6 +157,7 @@ class Plan:
     sums: Mapping[int, Scratch] = field(default_factory=dict)
     blocks: Mapping[int, int] = field(default_factory=dict)
     patches: Patches | None = None
+    flash_limit: int = 0
 
     def layer_of(self, node: int) -> int:
         """The layer of the model that a node of the plan is, or is a strip of.
@@ -171,8 +174,9 @@ class Plan:
         return node - repeated + self.patches.layers
 
     def core_of(self, node: int, core: Core) -> Core:
-        """``core`` as the node of that index has it: with its scratch limit."""
-        return core.with_scratch_limit(self.scratch_limits.get(node))
+        """``core`` as the node of that index has it: with its limits of scratch and flash."""
+        limited = core.with_flash_limit(self.flash_limit)
+        return limited.with_scratch_limit(self.scratch_limits.get(node))
 
     @property
     def total_arena_bytes(self) -> int:

@@ -210,8 +210,9 @@ def deploy(
 ) -> Callable[..., DeployedModel]:
     """``deploy(path)``: a model on the board, built once a session for the same arguments.
 
-    Options: ``objective``, "speed" or "ram"; ``feed``, "ram" or "rows"; ``keep_input``. A model
-    that does not fit the board skips the test with that reason, or fails it if ``must_fit``.
+    Options: ``objective``, "balanced", "speed" or "ram"; ``feed``, "ram" or "rows";
+    ``keep_input``. A model that does not fit the board skips the test with that reason, or fails
+    it if ``must_fit``.
     """
     from tinyaiot.errors import DoesNotFitError
     from tinyaiot.pipeline import PlanOptions
@@ -222,7 +223,7 @@ def deploy(
     def deploy_once(
         path: str | Path,
         *,
-        objective: str = "speed",
+        objective: str = "balanced",
         feed: str = "ram",
         keep_input: bool = False,
         must_fit: bool = False,

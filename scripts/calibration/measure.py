@@ -15,7 +15,7 @@ from tinyaiot.boards import Board
 from tinyaiot.build import Image, build
 from tinyaiot.codegen.model import lower_model, model_sources
 from tinyaiot.codegen.project import generate_project
-from tinyaiot.cores import Core
+from tinyaiot.cores import UNLIMITED_FLASH, Core
 from tinyaiot.cycles import CycleEstimate, disassembled, estimate, has_timings
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
@@ -70,23 +70,27 @@ class Batch:
 def draw_batches(core: Core, board: Board, seed: int, quota: int) -> Iterator[Batch]:
     """Batches in which each kernel of the core has ``quota`` layers, where as many can be drawn.
 
-    Kernels further down in their operator's table are had by limiting scratch.
+    Kernels further down in their operator's table are had by limiting scratch; those that take
+    more flash to be faster, in every other lot.
     """
     rng = np.random.default_rng(seed)
     most = min(board.flash.size_bytes - _CODE_BYTES, _MOST_CONSTANTS_BYTES)
-    lot = Lot(Draw(rng), most)
+    cores = [core, core.with_flash_limit(UNLIMITED_FLASH)]
+    lots = [Lot(Draw(rng), most) for _ in cores]
     for op in drawn_operators():
         chosen: dict[str, int] = {}
-        for _ in range(_ATTEMPTS * quota):
+        for attempt in range(_ATTEMPTS * quota):
             if chosen and min(chosen.values()) >= quota:
                 break
-            if not lot.add(op, core, chosen, quota):
+            k = attempt % len(cores)
+            if not lots[k].add(op, cores[k], chosen, quota):
                 continue
-            if lot.is_full:
-                yield lot.batch(core, board)
-                lot = Lot(Draw(rng), most)
-    if lot.nodes:
-        yield lot.batch(core, board)
+            if lots[k].is_full:
+                yield lots[k].batch(cores[k], board)
+                lots[k] = Lot(Draw(rng), most)
+    for lot, limited in zip(lots, cores, strict=True):
+        if lot.nodes:
+            yield lot.batch(limited, board)
 
 
 def draw_small_batches(core: Core, board: Board, seed: int, count: int) -> Iterator[Batch]:
@@ -181,6 +185,7 @@ class Lot:
             extra_macs=0,
             input_preserved=False,
             scratch_limits=self.limits,
+            flash_limit=core.flash_limit,
             sums=sums,
         )
         return Batch(graph, plan)
@@ -250,13 +255,13 @@ def _aligned(nbytes: int) -> int:
 
 
 def _applying(node: Node, core: Core) -> list[str]:
-    return [k.function for k in operator_of(node).kernels if k.applies(node, core)]
+    return [kernel.function for kernel in operator_of(node).applying(node, core)]
 
 
 def _any_kernel(node: Node, core: Core, draw: Draw) -> tuple[Core, str]:
     """The kernel that the node gets under some scratch limit, more often without one."""
     operator = operator_of(node)
-    applying = [k for k in operator.kernels if k.applies(node, core)]
+    applying = operator.applying(node, core)
     if not applying:
         return core, node.op
     limits = [None, None, *(k.scratch_bytes(node, core) for k in applying)]

@@ -101,7 +101,7 @@ class _Asked:
         """The options that are not the default, as on the command line."""
         options = self.options
         words = {
-            "--objective ram": options.objective is Objective.RAM,
+            f"--objective {options.objective.value}": options.objective is not Objective.BALANCED,
             f"--ram {options.ram_bytes}": options.ram_bytes is not None,
             "--feed rows": options.feed,
             "--keep-input": options.keep_input,

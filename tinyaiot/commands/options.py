@@ -58,9 +58,10 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--objective",
         type=click.Choice([objective.value for objective in Objective]),
-        default=Objective.SPEED.value,
+        default=Objective.BALANCED.value,
         show_default=True,
-        help="speed: layer by layer where it fits, else streamed. ram: the smallest arena.",
+        help="balanced: layer by layer where it fits, else streamed. speed: the same, and weights "
+        "may take more flash. ram: the smallest arena.",
     )
     @click.option(
         "--ram",

@@ -74,6 +74,8 @@ class Kernel:
         applies: whether it can compute this node on this core.
         scratch_bytes: working memory it needs beyond the row pointers.
         shared: further files that it needs, which other kernels may need too.
+        flash_bytes: what its constants take beyond those of kernels that keep them small; such
+            kernels are taken where speed is worth that, up to the core's limit.
         tier: kernels of one tier are about as fast as each other, those of a higher one several
             times slower.
     """
@@ -84,6 +86,7 @@ class Kernel:
     scratch_bytes: Callable[[Node, Core], int] = lambda node, core: 0
     shared: tuple[str, ...] = ()
     tier: int = REFERENCE
+    flash_bytes: Callable[[Node], int] = lambda node: 0
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -195,12 +198,12 @@ class Operator(ABC, Generic[Attributes]):
         raise NotImplementedError(f"{self.name} has no sums")
 
     def kernel(self, node: Node, core: Core) -> Kernel:
-        """The first kernel of the table that applies and keeps the core's scratch limit.
+        """The first kernel of the table that applies and keeps the core's limits.
 
         Raises:
             LookupError: there is none.
         """
-        for kernel in self._applying(node, core):
+        for kernel in self.applying(node, core):
             limit = core.scratch_limit
             if limit is None or kernel.scratch_bytes(node, core) <= limit:
                 return kernel
@@ -212,18 +215,23 @@ class Operator(ABC, Generic[Attributes]):
         Args:
             slowest_tier: of kernels; by default that of the fastest that applies.
         """
-        found = self._applying(node, core)
+        found = self.applying(node, core)
         tier = found[0].tier if found and slowest_tier is None else slowest_tier
         sizes = [k.scratch_bytes(node, core) for k in found if tier is None or k.tier <= tier]
         return min(sizes, default=0)
 
     def most_scratch(self, node: Node, core: Core) -> int:
         """Scratch of the fastest kernel that applies: what a limit need not be more than."""
-        found = self._applying(node, core)
+        found = self.applying(node, core)
         return found[0].scratch_bytes(node, core) if found else 0
 
-    def _applying(self, node: Node, core: Core) -> list[Kernel]:
-        return [kernel for kernel in self.kernels if kernel.applies(node, core)]
+    def applying(self, node: Node, core: Core) -> list[Kernel]:
+        """All kernels that can compute the node and keep the core's flash limit."""
+        return [
+            kernel
+            for kernel in self.kernels
+            if kernel.applies(node, core) and kernel.flash_bytes(node) <= core.flash_limit
+        ]
 
 
 def narrowed_by_element(node: Node, columns: Columns) -> Narrowed | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from tinyaiot.cores import Core
@@ -54,8 +55,13 @@ LAST_STRATEGIES = tuple(
 
 
 class Objective(enum.Enum):
-    """What a plan is chosen for."""
+    """What a plan is chosen for.
 
+    BALANCED is as fast as weights as small as the model's let it be; SPEED also takes kernels whose
+    weights take more flash.
+    """
+
+    BALANCED = "balanced"
     SPEED = "speed"
     RAM = "ram"
 
@@ -77,7 +83,7 @@ def plan_model(
     core: Core,
     memories: Sequence[Memory],
     *,
-    objective: Objective = Objective.SPEED,
+    objective: Objective = Objective.BALANCED,
     keep_input: bool = False,
     feed: bool = False,
     strategy: str | None = None,
@@ -86,9 +92,10 @@ def plan_model(
     """The plan of a model, checked; the same for the same arguments.
 
     Args:
+        core: its flash limit says what kernels may take, whatever the objective.
         memories: in order of preference; a later one is used where the earlier do not do.
-        objective: SPEED takes the first strategy whose plan fits, the cheapest in instructions
-            first; RAM the plan with the smallest arena. Where none fits, some layers are run in
+        objective: RAM takes the plan with the smallest arena, the others the first strategy whose
+            plan fits, the cheapest in instructions first. Where none fits, some layers are run in
             strips, with as few MACs done twice as that takes; and where that does not fit
             either, slow kernels are taken, which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
@@ -129,6 +136,7 @@ def plan_model(
             ]
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories, is_budget)
+    plan = replace(plan, flash_limit=core.flash_limit)
     check(graph, plan, core, memories)
     return plan
 
