@@ -12,6 +12,7 @@ import shutil
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,6 @@ from tinyaiot.boards import board_by_id
 from tinyaiot.cores import Core
 from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import Model, tflite
-from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of, operators
 
 _BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
@@ -201,23 +201,38 @@ def sample(strategy: st.SearchStrategy[graphs.DrawnModel], number: int) -> graph
 
 @functools.cache
 def cases(core: Core) -> tuple[emulated.Case, ...]:
-    """The mixtures, some of the further, and those whose kernels are rare among them all."""
+    """The mixtures, some of the further, and those whose kernels are rare among them all: as the
+    tables of kernels have them, and with less scratch than the first of a table wants."""
     chosen = [*mixtures(), *(case for found in further() for case in found[:_CASES_A_STRATEGY])]
-    taken = Counter(name for case in chosen for name in kernels(case.model.graph, core))
-    for case in (case for found in further() for case in found[_CASES_A_STRATEGY:]):
-        names = Counter(kernels(case.model.graph, core))
+    taken = Counter(name for case in chosen for name in kernels(case, core))
+    rest = [case for found in further() for case in found[_CASES_A_STRATEGY:]]
+    less = (tight for case in rest for tight in with_less_scratch(case, core))
+    for case in (*rest, *less):
+        names = Counter(kernels(case, core))
         if any(taken[name] < _CASES_A_KERNEL for name in names):
             taken.update(names)
             chosen.append(case)
     return tuple(chosen)
 
 
-def kernels(graph: Graph, core: Core) -> Iterator[str]:
-    """The kernels that the graph's operators choose among several."""
+def with_less_scratch(case: emulated.Case, core: Core) -> Iterator[emulated.Case]:
+    """The case with every other kernel that a limit of scratch brings to one of its nodes."""
+    graph = case.model.graph
     for node in graph.nodes:
         operator = operator_of(node)
+        sizes = {k.scratch_bytes(node, core) for k in operator.kernels if k.applies(node, core)}
+        for limit in sorted(sizes, reverse=True)[1:]:
+            model = replace(case.model, graph=replace(graph, name=f"{graph.name}_{limit}"))
+            yield replace(case, model=model, scratch_limits={node.index: limit})
+
+
+def kernels(case: emulated.Case, core: Core) -> Iterator[str]:
+    """The kernels that the graph's operators choose among several."""
+    for node in case.model.graph.nodes:
+        operator = operator_of(node)
         if operator.kernels:
-            yield operator.kernel(node, core).function
+            limit = case.scratch_limits.get(node.index)
+            yield operator.kernel(node, core.with_scratch_limit(limit)).function
 
 
 @pytest.mark.parametrize("board_id", _BOARDS)
@@ -241,6 +256,6 @@ def test_every_kernel_is_among_the_cases() -> None:
         name
         for core in (board_by_id(board_id).processor for board_id in _BOARDS)
         for case in cases(core)
-        for name in kernels(case.model.graph, core)
+        for name in kernels(case, core)
     }
     assert all_kernels - run == set()

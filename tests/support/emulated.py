@@ -6,8 +6,8 @@ Models share firmware images, as many in each as the board's RAM holds arenas of
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ from tinyaiot.boards import Board
 from tinyaiot.build import build
 from tinyaiot.codegen.model import model_sources
 from tinyaiot.codegen.project import generate_project
+from tinyaiot.cores import Core
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
 from tinyaiot.frontends import Model
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
-from tinyaiot.plan import Plan
+from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
 from tinyaiot.planner.patches import planned_graph
 
@@ -36,10 +37,19 @@ _ARENA_ALIGNMENT = 8
 
 @dataclass(frozen=True)
 class Case:
-    """A model and one array for each of its inputs; names are unique among cases."""
+    """A model and one array for each of its inputs; names are unique among cases.
+
+    Attributes:
+        scratch_limits: by index of a node, what its kernel may use; at most what it wants.
+    """
 
     model: Model
     inputs: list[AnyArray]
+    scratch_limits: Mapping[int, int] = field(default_factory=dict)
+
+    def planned(self, core: Core, memories: Sequence[Memory], strategy: str | None) -> Plan:
+        plan = plan_model(self.model.graph, core, memories, strategy=strategy)
+        return replace(plan, scratch_limits={**plan.scratch_limits, **self.scratch_limits})
 
 
 def check(cases: Sequence[Case], board: Board, folder: Path, strategy: str | None = None) -> int:
@@ -62,7 +72,7 @@ def batched(
     batch: list[tuple[Case, Plan]] = []
     left = capacities = {m.name: m.capacity_bytes for m in memories}
     for case in cases:
-        plan = plan_model(case.model.graph, board.processor, memories, strategy=strategy)
+        plan = case.planned(board.processor, memories, strategy)
         used = {name: _aligned(nbytes) for name, nbytes in plan.arena_bytes.items()}
         if batch and any(nbytes > left[name] for name, nbytes in used.items()):
             yield batch

@@ -41,8 +41,7 @@ static inline sums add_row(sums s, const int8_t *column, int32_t step, const int
     x = *(column += step);
     s.of2 += right * x;
     s.of3 += middle * x;
-    x = *(column += step);
-    s.of3 += right * x;
+    s.of3 += right * column[step];
     return s;
 }
 
@@ -67,7 +66,7 @@ static inline sums add_row_by_2(sums s, const int8_t *column, int32_t step, cons
     s.of2 += right * x;
     s.of3 += left * x;
     s.of3 += middle * *(column += step);
-    s.of3 += right * *(column += step);
+    s.of3 += right * column[step];
     return s;
 }
 
@@ -126,6 +125,7 @@ static inline void make_tile(const ta_conv_2d *op, const int8_t *const *columns,
 void ta_depthwise_conv_2d_s8_3x3_rv32(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
                                       int32_t x_start, int32_t x_stop)
 {
+    TA_ASSERT(op->kernel_h == 3);
     int8_t *const copies = (int8_t *)op->scratch + 3 * sizeof *rows;
     const int32_t columns = (OUTPUTS - 1) * op->stride_w + 3;
     for (int32_t x = x_start; x < x_stop; x += OUTPUTS) {

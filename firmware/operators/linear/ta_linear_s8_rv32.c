@@ -182,8 +182,9 @@ static void make_rest(const ta_linear *layer, const pass *p, int32_t c)
         for (int32_t k = 0; k < (left < FILTERS ? left : FILTERS); ++k) {
             const ta_channel channel = ta_channel_of(layer, c + k);
             for (int32_t pixel = 0; pixel < PIXELS; ++pixel) {
-                p->out[pixel][c + k] =
-                    ta_output_s8(layer->requant, &channel, sums[FILTERS * pixel + k]);
+                /* Assembly writes the sums. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
+                p->out[pixel][c + k] = ta_output_s8(layer->requant, &channel,
+                                                    sums[FILTERS * pixel + k]);
             }
         }
     }
