@@ -125,7 +125,7 @@ class Node:
     """One operation of the graph.
 
     Attributes:
-        index: its position in the file's order.
+        index: its position in the graph's order.
         op: the TFLite builtin's name, for example ``CONV_2D``.
         inputs: operands in the operator's order; None where an optional one is absent.
         attributes: the operator's own frozen dataclass.

@@ -557,3 +557,21 @@ def images(draw: st.DrawFn, max_operators: int = 6) -> DrawnModel:
         DRAWERS[op](d, op, d.activations[-1])
     d.outputs.append(d.activations[-1].index)
     return DrawnModel(d.builder.build(d.outputs), d.inputs, "\n".join(d.steps))
+
+
+@st.composite
+def padded_convolutions(draw: st.DrawFn) -> DrawnModel:
+    """An image through convolutions, with paddings before them as networks have them."""
+    d = Drawing(draw)
+    shape = (1, d.between(3, 12), d.between(4, 16), d.pick(1, 2, 3, 4, 8))
+    d.new_input(shape)
+    for _ in range(d.between(1, 3)):
+        x = d.activations[-1]
+        pads = [(0, 0), *((d.between(0, 2), d.between(0, 2)) for _ in range(2)), (0, 0)]
+        wide = [n + before + after for n, (before, after) in zip(x.shape, pads, strict=True)]
+        operands = [x, d.constant(np.array(pads, np.int32))]
+        d.add("PAD", operands, wide, x.scale, x.zero_point)
+        op = d.pick("CONV_2D", "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D")
+        _convolution(d, op, d.activations[-1])
+    d.outputs.append(d.activations[-1].index)
+    return DrawnModel(d.builder.build(d.outputs), d.inputs, "\n".join(d.steps))

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
+from tinyaiot.folding import fold_padding
 from tinyaiot.frontends import tflite
 from tinyaiot.graph import Graph
 
@@ -30,6 +31,7 @@ class Model:
     """A model as everything below the frontends takes it.
 
     Attributes:
+        graph: what the file computes; ``load`` folds paddings.
         data: the int8 .tflite file that ``graph`` was read from; the reference runs it.
     """
 
@@ -65,7 +67,7 @@ def load(path: Path) -> Model:
         ) from error
     if tflite.is_float(data):
         raise _not_quantized(path)
-    return Model(tflite.read(data, path.stem), data)
+    return Model(fold_padding(tflite.read(data, path.stem)), data)
 
 
 def _not_quantized(path: Path) -> UnsupportedModelError:

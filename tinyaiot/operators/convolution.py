@@ -36,7 +36,8 @@ class ConvolutionAttributes:
     """Strides, dilations and padding of the window, and the fused activation.
 
     Attributes:
-        pad_columns: padding on the left and on the right, where ``padding`` does not say it.
+        pad_rows: padding above and below, where ``padding`` does not say it.
+        pad_columns: the same on the left and on the right.
     """
 
     padding: Padding
@@ -45,6 +46,7 @@ class ConvolutionAttributes:
     dilation_h: int
     dilation_w: int
     activation: Activation
+    pad_rows: tuple[int, int] | None = None
     pad_columns: tuple[int, int] | None = None
 
 

@@ -18,6 +18,9 @@ from tinyaiot.operators.strided_copy import (
 
 _MAX_AXES = 5
 
+# (before, after) along the rows and along the columns.
+Around = tuple[tuple[int, int], tuple[int, int]]
+
 
 def paddings_are_constant(node: Node) -> bool:
     """The paddings are constant int32, none negative, and make the output's shape."""
@@ -100,6 +103,17 @@ class PadV2(Pad):
     """TFLM's PADV2: the value is input 2."""
 
     name = "PADV2"
+
+
+def zero_points_around(node: Node) -> Around | None:
+    """Rows and columns that are put around an int8 picture; None where it is anything else that
+    is padded, along another axis, or with another value than the zero point."""
+    output = node.output
+    if len(output.shape) != 4 or output.dtype is not DType.INT8:
+        return None
+    batch, rows, columns, channels = _paddings(node)
+    beside = batch != (0, 0) or channels != (0, 0)
+    return None if beside or int(_value(node)[0]) != output.zero_point else (rows, columns)
 
 
 def _paddings(node: Node) -> list[tuple[int, int]]:

@@ -92,16 +92,28 @@ def windows(node: Node, kernel_h: int, kernel_w: int) -> tuple[Window, Window]:
     """The vertical and the horizontal window of a node.
 
     Its attributes have ``padding``, ``stride_h``, ``stride_w``, ``pad_columns`` and, where the
-    operator has them, ``dilation_h`` and ``dilation_w``.
+    operator has them, ``pad_rows``, ``dilation_h`` and ``dilation_w``.
     """
     a, source = node.attributes, node.input(0)
-    dilation_h, dilation_w = getattr(a, "dilation_h", 1), getattr(a, "dilation_w", 1)
-    horizontal = Window.of(a.padding, source.width, kernel_w, a.stride_w, dilation_w)
-    if a.pad_columns is not None:
-        before, after = a.pad_columns
-        out_size = (source.width + before + after - horizontal.reach) // a.stride_w + 1
-        horizontal = replace(horizontal, out_size=out_size, pad_before=before)
-    return Window.of(a.padding, source.height, kernel_h, a.stride_h, dilation_h), horizontal
+    vertical = Window.of(
+        a.padding, source.height, kernel_h, a.stride_h, getattr(a, "dilation_h", 1)
+    )
+    horizontal = Window.of(
+        a.padding, source.width, kernel_w, a.stride_w, getattr(a, "dilation_w", 1)
+    )
+    return (
+        _padded_by(vertical, getattr(a, "pad_rows", None)),
+        _padded_by(horizontal, a.pad_columns),
+    )
+
+
+def _padded_by(window: Window, around: tuple[int, int] | None) -> Window:
+    """The window with padding of its own, if it has any, before and after the input."""
+    if around is None:
+        return window
+    before, after = around
+    out_size = (window.size + before + after - window.reach) // window.stride + 1
+    return replace(window, out_size=out_size, pad_before=before)
 
 
 def narrowed_window(node: Node, horizontal: Window, columns: Columns) -> Narrowed | None:

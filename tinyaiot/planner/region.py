@@ -3,7 +3,8 @@
 The order is demand-driven. The last node's rows are asked for one after the other, then what is
 left of the others', in the order of positions. A row that is asked for first asks for the rows
 that it reads, operand by operand, each from where its maker stopped. What has not arrived by then
-of an input that a later region reads arrives at the end. ``row_order`` is that rule;
+of an input, because a later region reads it or nobody does, arrives at the end. ``row_order`` is
+that rule;
 everything else here is measured on the order that it gives, so nothing depends on the kind of
 operator. Where two branches join, the branch that is asked first may be done with what they share
 before the other goes on; so several orders are measured there, and the one with the smallest rings
@@ -106,8 +107,7 @@ def row_order(
     for position in (stop - 1, *range(start, stop - 1)):
         ask(position, flow.steps(position))
     for tensor in arrived:
-        if flow.last_reader(tensor) >= stop:
-            arrive(tensor, flow.lines(tensor))
+        arrive(tensor, flow.lines(tensor))
     return tuple(events)
 
 
