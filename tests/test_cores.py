@@ -26,13 +26,14 @@ from tests.support import emulated, graphs
 from tests.support.builder import ModelBuilder
 from tests.support.draw import AnyArray, activations, int8_values, seeds, zero_points
 from tests.test_operators_conv import convolution, fully_connected
-from tinyaiot.boards import board_by_id
-from tinyaiot.cores import Core
+from tinyaiot.boards import Board, board_by_id
+from tinyaiot.cores import UNLIMITED_FLASH, Core
 from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import Model, tflite
 from tinyaiot.operators import operator_of, operators
 
 _BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
+_SPACIOUS_BOARD = "mps2-an386"
 _ROUNDS = 4
 _OPERATORS_A_MODEL = 7
 # So that small boards hold many models at once.
@@ -71,12 +72,17 @@ def single(
 
 
 @st.composite
-def convolution_of_variety(draw: st.DrawFn, op: str) -> graphs.DrawnModel:
+def convolution_of_variety(
+    draw: st.DrawFn,
+    op: str,
+    windows: tuple[tuple[int, int], ...] = ((1, 1), (3, 3), (2, 5), (10, 4)),
+    strides: tuple[int, ...] = (1, 1, 2),
+) -> graphs.DrawnModel:
     """A convolution of ordinary values, whose outputs spread over their range."""
     rng = np.random.default_rng(draw(seeds))
     depthwise = op == "DEPTHWISE_CONV_2D"
-    kernel = draw(st.sampled_from(((1, 1), (3, 3), (2, 5), (10, 4))))
-    stride = draw(st.sampled_from((1, 1, 2)))
+    kernel = draw(st.sampled_from(windows))
+    stride = draw(st.sampled_from(strides))
     shape = (1, draw(st.integers(2, 9)), draw(st.integers(2, 9)), draw(_CHANNELS))
     out_channels = shape[3] if depthwise else draw(_CHANNELS)
     filters = (1, *kernel, out_channels) if depthwise else (out_channels, *kernel, shape[3])
@@ -123,6 +129,7 @@ _FURTHER = (
     single(dequantize_uint8()),
     binary(),
     graphs.models(),
+    convolution_of_variety("CONV_2D", windows=((3, 3),), strides=(1,)),
 )
 
 
@@ -235,14 +242,42 @@ def kernels(case: emulated.Case, core: Core) -> Iterator[str]:
             yield operator.kernel(node, core.with_scratch_limit(limit)).function
 
 
-@pytest.mark.parametrize("board_id", _BOARDS)
-def test_operators_equal_tflm(board_id: str, tmp_path: Path) -> None:
+def cores() -> list[Core]:
+    """Those of the boards, and one where kernels may take any flash to be faster."""
+    processors = [board_by_id(board_id).processor for board_id in _BOARDS]
+    return [*processors, _spacious(board_by_id(_SPACIOUS_BOARD))]
+
+
+def _spacious(board: Board) -> Core:
+    return board.processor.with_flash_limit(UNLIMITED_FLASH)
+
+
+def _board(board_id: str) -> Board:
+    """A board whose tools are here."""
     board = board_by_id(board_id)
     assert board.emulator is not None
     for tool in (board.emulator.qemu, board.processor.toolchain + "gcc"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
+    return board
+
+
+@pytest.mark.parametrize("board_id", _BOARDS)
+def test_operators_equal_tflm(board_id: str, tmp_path: Path) -> None:
+    board = _board(board_id)
     emulated.check(cases(board.processor), board, tmp_path)
+
+
+def test_operators_with_flash_to_spare_equal_tflm(tmp_path: Path) -> None:
+    board = _board(_SPACIOUS_BOARD)
+    core = _spacious(board)
+    others = [case for case in cases(core) if _differs(case, core, board.processor)]
+    assert others
+    emulated.check(others, board, tmp_path, flash_limit=UNLIMITED_FLASH)
+
+
+def _differs(case: emulated.Case, a: Core, b: Core) -> bool:
+    return [*kernels(case, a)] != [*kernels(case, b)]
 
 
 def test_every_operator_is_among_the_cases() -> None:
@@ -252,10 +287,5 @@ def test_every_operator_is_among_the_cases() -> None:
 
 def test_every_kernel_is_among_the_cases() -> None:
     all_kernels = {kernel.function for op in operators().values() for kernel in op.kernels}
-    run = {
-        name
-        for core in (board_by_id(board_id).processor for board_id in _BOARDS)
-        for case in cases(core)
-        for name in kernels(case, core)
-    }
+    run = {name for core in cores() for case in cases(core) for name in kernels(case, core)}
     assert all_kernels - run == set()

@@ -18,6 +18,7 @@ from tests.support import draw, emulated, graphs
 from tests.support.builder import ModelBuilder
 from tests.test_cores import drawn, kernels
 from tinyaiot.boards import Board, board_by_id
+from tinyaiot.cores import UNLIMITED_FLASH
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.windows import Padding, Window
@@ -35,6 +36,7 @@ _EXPECTED = {
     "ta_fully_connected_s8_dsp",
     "ta_add_s8_affine_dsp",
 }
+_SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}
 _SMALL = {
     "ta_conv_2d_s8_dsp",
     "ta_conv_2d_s8_pieces_dsp",
@@ -155,6 +157,9 @@ _STRATEGIES = {
     "connected": fully_connected(),
     "sum": sum_of_two(),
 }
+_SPACIOUS_STRATEGIES = {
+    "tiles": windowed("CONV_2D", ((3, 3),), (4, 5, 7, 8, 16, 20, 31, 66, 130), (1, 1)),
+}
 
 
 @pytest.fixture
@@ -170,17 +175,30 @@ def board() -> Board:
 
 def test_kernels_equal_tflm(board: Board, tmp_path: Path) -> None:
     cases = [case for name, s in _STRATEGIES.items() for case in drawn(s, name, _CASES)]
-    taken = Counter(k for case in cases for k in kernels(case.model.graph, board.processor))
+    taken = Counter(k for case in cases for k in kernels(case, board.processor))
     assert all(taken[name] >= 5 for name in _EXPECTED), taken
     emulated.check(cases, board, tmp_path)
+
+
+@pytest.mark.parametrize("strategy", ("plain", "rows", "blocks"))
+def test_kernels_with_flash_to_spare_equal_tflm(
+    strategy: str, board: Board, tmp_path: Path
+) -> None:
+    cases = [
+        case
+        for name, s in _SPACIOUS_STRATEGIES.items()
+        for case in drawn(s, f"{strategy}_{name}", _CASES)
+    ]
+    core = board.processor.with_flash_limit(UNLIMITED_FLASH)
+    taken = Counter(k for case in cases for k in kernels(case, core))
+    assert all(taken[name] >= 5 for name in _SPACIOUS), taken
+    emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
 
 
 def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) -> None:
     cases = [case for name in ("conv", "connected") for case in _small(name)]
     cores = [board.processor.with_scratch_limit(_least(case.model.graph, board)) for case in cases]
-    taken = Counter(
-        k for case, core in zip(cases, cores, strict=True) for k in kernels(case.model.graph, core)
-    )
+    taken = Counter(k for case, core in zip(cases, cores, strict=True) for k in kernels(case, core))
     assert all(taken[name] >= 5 for name in _SMALL), taken
     emulated.check(cases, board, tmp_path, strategy="rows")
 

@@ -52,27 +52,35 @@ class Case:
         return replace(plan, scratch_limits={**plan.scratch_limits, **self.scratch_limits})
 
 
-def check(cases: Sequence[Case], board: Board, folder: Path, strategy: str | None = None) -> int:
+def check(
+    cases: Sequence[Case],
+    board: Board,
+    folder: Path,
+    strategy: str | None = None,
+    flash_limit: int = 0,
+) -> int:
     """Asserts that ``board`` makes TFLM's tensors, whatever the case; returns how many images.
 
     Args:
         strategy: of the plans; by default the first that fits.
+        flash_limit: what each kernel may take of flash to be faster.
     """
-    batches = list(batched(cases, board, strategy))
+    batches = list(batched(cases, board, strategy, flash_limit))
     for k, batch in enumerate(batches):
         _check_image(batch, board, folder / f"{board.id}-{k}")
     return len(batches)
 
 
 def batched(
-    cases: Iterable[Case], board: Board, strategy: str | None = None
+    cases: Iterable[Case], board: Board, strategy: str | None = None, flash_limit: int = 0
 ) -> Iterator[list[tuple[Case, Plan]]]:
     """The cases, planned, in lots whose arenas the board holds side by side."""
     memories = pipeline.memories(board)
+    core = board.processor.with_flash_limit(flash_limit)
     batch: list[tuple[Case, Plan]] = []
     left = capacities = {m.name: m.capacity_bytes for m in memories}
     for case in cases:
-        plan = case.planned(board.processor, memories, strategy)
+        plan = case.planned(core, memories, strategy)
         used = {name: _aligned(nbytes) for name, nbytes in plan.arena_bytes.items()}
         if batch and any(nbytes > left[name] for name, nbytes in used.items()):
             yield batch

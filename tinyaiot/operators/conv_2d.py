@@ -17,6 +17,7 @@ from tinyaiot.operators.convolution import (
 from tinyaiot.operators.convolution_kernels import (
     dsp_columns,
     dsp_groups,
+    dsp_tiles,
     helium_columns,
     portable_columns,
     riscv_columns,
@@ -72,6 +73,7 @@ class Conv2D(Convolution):
             tier=TUNED,
         ),
         helium_columns(_has_one_group),
+        dsp_tiles(_has_one_group),
         dsp_columns(_has_one_group),
         *dsp_groups(_has_one_group),
         *thumb_windows(_has_one_group),

@@ -129,7 +129,7 @@ class Convolution(Operator[ConvolutionAttributes]):
     def lower(self, node: Node, context: LowerContext) -> Lowered:
         source, output = node.input(0), node.output
         vertical, horizontal = convolution_windows(node)
-        kernel = self.kernel(node, context.core)
+        kernel = self._kernel_as_planned(node, context)
         lowered = linear.lower_linear(node, context.prefix, kernel)
         joined = (
             self.is_pointwise(node) and context.lies_whole(source) and context.lies_whole(output)
@@ -169,6 +169,22 @@ class Convolution(Operator[ConvolutionAttributes]):
         """Input channels that one filter reads."""
         raise NotImplementedError
 
+    def _kernel_as_planned(self, node: Node, context: LowerContext) -> Kernel:
+        """The kernel that was planned with; or where that only pays by pairs of rows, and the plan
+        makes rows one by one, the next that needs no more scratch."""
+        planned, core = self.kernel(node, context.core), context.core
+        if _pays(planned, node, context):
+            return planned
+        scratch = planned.scratch_bytes(node, core)
+        return next(
+            (
+                kernel
+                for kernel in self.applying(node, core)
+                if kernel.scratch_bytes(node, core) <= scratch and _pays(kernel, node, context)
+            ),
+            planned,
+        )
+
 
 def _is_pointwise(node: Node) -> bool:
     """Whether an output pixel needs the input pixel at its place only, by one index of all rows."""
@@ -190,6 +206,13 @@ def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
     if pairs and context.lies_whole(output) and context.lie_apart(source, output):
         return pairs
     return "ta_conv_2d_rows"
+
+
+def _pays(kernel: Kernel, node: Node, context: LowerContext) -> bool:
+    """Whether a kernel is worth its constants in the plan."""
+    if not isinstance(kernel, linear.LinearKernel) or kernel.pays_by_rows(node):
+        return True
+    return _driver(node, kernel, context) == kernel.row_pairs(node)
 
 
 def _zero_row(node: Node, kernel: Kernel, context: LowerContext) -> Value:

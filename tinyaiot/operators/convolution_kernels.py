@@ -10,7 +10,15 @@ from collections.abc import Callable
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_dsp, linear_mve, linear_rv32, linear_v6m, linear_v7m
+from tinyaiot.operators import (
+    linear_c,
+    linear_dsp,
+    linear_mve,
+    linear_rv32,
+    linear_v6m,
+    linear_v7m,
+    winograd_dsp,
+)
 from tinyaiot.operators.base import PORTABLE, TUNED, Kernel
 from tinyaiot.operators.columns import by_columns, columns_kernel
 from tinyaiot.operators.convolution import convolution_windows
@@ -144,6 +152,26 @@ def dsp_columns(meets_all_channels: _Predicate) -> Kernel:
         layout=linear_dsp.column_pairs,
         stretch=linear_dsp.group,
         tier=PORTABLE,
+    )
+
+
+def dsp_tiles(meets_all_channels: _Predicate) -> Kernel:
+    """3x3 windows by Winograd's algorithm, for cores with the DSP extension and flash to spare."""
+
+    def applies(node: Node, core: Core) -> bool:
+        return meets_all_channels(node) and winograd_dsp.takes_tiles(node, core)
+
+    return LinearKernel(
+        "ta_conv_2d_s8_winograd_dsp",
+        "conv_2d/ta_conv_2d_s8_winograd_dsp.c",
+        applies=applies,
+        scratch_bytes=winograd_dsp.scratch_bytes,
+        shared=winograd_dsp.SHARED_SOURCES,
+        layout=winograd_dsp.tile_filters,
+        row_pairs=winograd_dsp.row_pairs,
+        pays_by_rows=winograd_dsp.pays_by_rows,
+        flash_bytes=winograd_dsp.flash_bytes,
+        tier=TUNED,
     )
 
 

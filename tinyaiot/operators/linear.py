@@ -158,12 +158,15 @@ class LinearKernel(Kernel):
         stretch: output pixels that a convolution's kernel takes at a time.
         row_pairs: the function that makes a convolution's rows in pairs, where the node lets it;
             the output lies whole, and nowhere where input is.
+        pays_by_rows: whether a convolution's kernel is worth its constants where rows are made one
+            by one.
         pads_by_value: whether it reads no more than one zero point of all padding.
     """
 
     layout: Callable[[Node], Constants] = lambda node: as_stored(node)
     stretch: Callable[[Node], int] = lambda node: 1
     row_pairs: Callable[[Node], str | None] = lambda node: None
+    pays_by_rows: Callable[[Node], bool] = lambda node: True
     pads_by_value: bool = False
 
 

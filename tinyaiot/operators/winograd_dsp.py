@@ -1,0 +1,154 @@
+"""Exact Winograd F(2x2, 3x3) for cores with the DSP extension: choice, proof, layout, scratch.
+
+``firmware/operators/conv_2d/ta_conv_2d_s8_winograd_dsp.c`` reads what is laid out here, and says
+how. Its products take 16-bit operands and its sums wrap around 32 bits, so what it needs is that
+filters fit the former and four times the convolution the latter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyaiot.cores import Core
+from tinyaiot.fixed_point import IntArray
+from tinyaiot.graph import Node
+from tinyaiot.operators import linear_dsp
+from tinyaiot.operators.convolution import convolution_windows
+from tinyaiot.operators.floors import (
+    accumulators_are_short,
+    floors_of,
+    mantissas_and_shifts,
+)
+from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_linear
+
+SHARED_SOURCES = (CLAMP_SOURCE,)
+
+_FOUR = 4
+_POSITIONS = 16
+_MOST_FOURS = 16
+_COLUMNS = 6
+_OUT_COLUMNS = 4
+_INT8_MAX_ABS = 128
+_FLOOR_SHIFT = 11
+
+# 2G, and the signs of filters by row or column of a tile.
+_DOUBLED_G = np.array(((2, 0, 0), (1, 1, 1), (1, -1, 1), (0, 0, 2)), np.int64)
+_SIGNS = np.array((1, 1, -1, -1), np.int64)
+# Channels of a four in the order of memory: words hold channels 0 and 2, 1 and 3.
+_ORDER = (0, 2, 1, 3)
+
+
+def takes_tiles(node: Node, core: Core) -> bool:
+    """Whether ``ta_conv_2d_s8_winograd_dsp`` is exact for the node, and pays. All tiles must meet
+    the input."""
+    if "dsp" not in core.features or node.input(1).shape[1:3] != (3, 3):
+        return False
+    windows = convolution_windows(node)
+    linear = settled_linear(node)
+    return (
+        all((w.stride, w.dilation) == (1, 1) for w in windows)
+        and max(windows[1].pad_before, windows[1].pad_after) < _COLUMNS
+        and node.output.width >= _OUT_COLUMNS
+        and node.input(0).channels >= _FOUR
+        and node.output.channels > 1
+        and _sums_fit(linear)
+        and linear_dsp.requantizes(linear)
+        and _count(node, rows=2) < _direct_count(node)
+    )
+
+
+def pays_by_rows(node: Node) -> bool:
+    """Whether it is faster than other kernels also where rows are made one by one, and what tiles
+    have of the next is thrown away."""
+    return _count(node, rows=1) < _direct_count(node)
+
+
+def _count(node: Node, rows: int) -> int:
+    """About how many instructions the node takes in tiles, of which ``rows`` rows are kept."""
+    fours, pairs = _fours(node), -(-node.output.channels // 2)
+    tiles = -(-node.output.height // rows) * -(-node.output.width // _OUT_COLUMNS)
+    return tiles * (100 + 300 * fours + pairs * (_POSITIONS * (10 * fours + 2) + 220))
+
+
+def _direct_count(node: Node) -> float:
+    """The same of kernels that multiply all taps of every window, at their best."""
+    return (0.67 * 9 * node.input(0).channels + 6.5) * node.output.size
+
+
+def _sums_fit(linear: Linear) -> bool:
+    """Whether four times every sum of filter and inputs is an int32. Transformed inputs are at
+    most 512, transformed filters 9 · 128: both fit 16 bits whatever the weights."""
+    reach = np.abs(linear.filters.astype(np.int64)).sum(axis=1) * _INT8_MAX_ABS
+    return bool((reach < 1 << 29).all())
+
+
+def tile_filters(node: Node) -> Constants:
+    """Transformed filters in pairs, requantization behind each pair."""
+    linear = settled_linear(node)
+    filters = _by_fours(transformed(_as_windows(node)))
+    positions = filters.reshape(len(filters), _POSITIONS, -1, 2, 2)
+    first = np.minimum(np.arange(0, len(filters), 2), len(filters) - 2)
+    pairs = np.stack((positions[first], positions[first + 1]), axis=3)
+    words = np.ascontiguousarray(pairs.astype(np.int16)).view(np.uint32)
+    floors = floors_of(node, _FLOOR_SHIFT) if accumulators_are_short(linear) else None
+    if floors is None:
+        mantissas, shifts = mantissas_and_shifts(linear)
+        constants = np.stack((2 * linear.folded_bias, mantissas, shifts - 1), axis=1)
+    else:
+        constants = np.stack((floors.slope, floors.biases(linear).astype(np.int64)), axis=1)
+    behind = np.concatenate((constants[first], constants[first + 1]), axis=1)
+    laid = (words.reshape(len(first), -1), behind.astype(np.uint32))
+    return Constants(np.concatenate(laid, axis=1), floors=floors is not None)
+
+
+def transformed(filters: IntArray) -> npt.NDArray[np.int64]:
+    """(2G) g (2G)^T of each channel, with signs, [filters, 4, 4, channels].
+
+    Args:
+        filters: [filters, 3, 3, channels].
+    """
+    g = _DOUBLED_G * _SIGNS[:, np.newaxis]
+    tiles: npt.NDArray[np.int64] = np.einsum("iy,fyxc,jx->fijc", g, filters, g)
+    return tiles
+
+
+def _as_windows(node: Node) -> IntArray:
+    filters: IntArray = settled_linear(node).filters.astype(np.int64)
+    return filters.reshape(len(filters), 3, 3, -1)
+
+
+def _by_fours(tiles: IntArray) -> IntArray:
+    """Channels in fours, [filters, 4, 4, fours, 4]. The last four are the last channels, and those
+    of them that have been before are zero."""
+    channels = tiles.shape[3]
+    whole = channels // _FOUR * _FOUR
+    fours = [tiles[..., :whole].reshape(*tiles.shape[:3], -1, _FOUR)]
+    if whole < channels:
+        last = tiles[..., np.newaxis, channels - _FOUR :].copy()
+        last[..., : _FOUR - (channels - whole)] = 0
+        fours.append(last)
+    return np.concatenate(fours, axis=3)[..., _ORDER]
+
+
+def flash_bytes(node: Node) -> int:
+    """What transformed filters take beyond int8 ones."""
+    filters = node.output.channels
+    laid = -(-filters // 2) * 2 * _POSITIONS * 2 * _FOUR * _fours(node)
+    return laid - node.input(1).size
+
+
+def scratch_bytes(node: Node, core: Core) -> int:
+    """A fourth row pointer, two transformed tiles, and where in the code their products start."""
+    fours = _fours(node)
+    addresses = _POSITIONS * -(-fours // _MOST_FOURS) + 1
+    return core.pointer_bytes + _POSITIONS * 16 * fours + 4 * addresses
+
+
+def row_pairs(node: Node) -> str:
+    """What makes rows in pairs: the second row of tiles on its own would be thrown away."""
+    return "ta_conv_2d_s8_winograd_dsp_pairs"
+
+
+def _fours(node: Node) -> int:
+    return -(-node.input(0).channels // _FOUR)
