@@ -62,7 +62,7 @@ def test_kernels_equal_tflm(board_id: str, tmp_path: Path) -> None:
     }
     cases = [case for name, s in strategies.items() for case in drawn(s, name, _CASES)]
     cases = [case for case in cases if _fits(case, board)]
-    taken = Counter(k for case in cases for k in kernels(case.model.graph, board.processor))
+    taken = Counter(k for case in cases for k in kernels(case, board.processor))
     assert all(taken[name] >= 2 for name in _EXPECTED[board_id]), taken
     emulated.check(cases, board, tmp_path)
 
