@@ -8,12 +8,13 @@ instructions not within 5 %. Models are measured as by `make bench`, and only on
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.measured import MODELS, PLAIN, ROOT, measured, planned, read
+from scripts.measured import MODELS, PLAIN, ROOT, Document, measured, planned, read
 from tinyaiot.boards import board_by_id, board_ids
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.plan import Plan
@@ -39,12 +40,25 @@ emulated boards (`make calibrate`), none of them from these models. The models a
 
 
 @dataclass(frozen=True)
+class WorstLayer:
+    """The layer whose instructions are furthest off.
+
+    Attributes:
+        off: part of the whole inference.
+    """
+
+    name: str
+    off: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A prediction and the measurement.
 
     Attributes:
         arena_off, ram_off: bytes.
         flash_off, instructions_off: parts of what was measured; None where nothing is predicted.
+        worst_layer: None where layers were not counted.
     """
 
     model: str
@@ -56,6 +70,11 @@ class Comparison:
     ram_off: int | None
     flash_off: float | None
     instructions_off: float | None
+    worst_layer: WorstLayer | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} on {self.board}, {self.plan}"
 
     @property
     def is_kept(self) -> bool:
@@ -81,7 +100,7 @@ def main() -> None:
     PAGE.write_text(text + "\n", encoding="utf-8")
     broken = [row for row in rows if not row.is_kept]
     for row in broken:
-        print(f"beyond what is promised: {row.model} on {row.board}, {row.plan}", file=sys.stderr)
+        print(f"beyond what is promised: {row.title}", file=sys.stderr)
     sys.exit(1 if broken else 0)
 
 
@@ -119,7 +138,21 @@ def compare(path: Path, board_id: str, name: str, options: PlanOptions) -> Compa
         ram_off=None if p.ram_bytes is None else p.ram_bytes - document["ram_bytes"],
         flash_off=_part(p.flash_bytes, document["flash_bytes"]),
         instructions_off=_part(p.instructions, document["count"]),
+        worst_layer=_worst_layer(p, document),
     )
+
+
+def _worst_layer(prediction: Prediction, document: Document) -> WorstLayer | None:
+    counts = {layer["index"]: layer["count"] or 0 for layer in document["layers"]}
+    found = [
+        WorstLayer(
+            f"{layer.index} {layer.op}",
+            (layer.instructions - counts[layer.index]) / document["count"],
+        )
+        for layer in prediction.layers
+        if layer.instructions is not None and layer.index in counts
+    ]
+    return max(found, key=lambda layer: abs(layer.off), default=None)
 
 
 def _part(predicted: int | None, found: int) -> float | None:
@@ -130,6 +163,7 @@ def page(rows: list[Comparison]) -> Iterator[str]:
     """The lines of the page."""
     yield _HEAD
     yield from worst(rows)
+    yield from worst_by_core(rows)
     for board in dict.fromkeys(row.board for row in rows):
         yield f"\n## {board}\n"
         yield "| model | plan | instructions | predicted | off | flash off | RAM off | arena off |"
@@ -159,6 +193,32 @@ def worst(rows: list[Comparison]) -> Iterator[str]:
     exact = sum(row.arena_off == row.ram_off == 0 for row in rows)
     yield f"Of {len(rows)} images: arena and static RAM exact in {exact}, flash off by at most"
     yield f"{flash:.2%}, instructions by at most {count:.2%}."
+
+
+def worst_by_core(rows: list[Comparison]) -> Iterator[str]:
+    """For each core the model, and the layer, whose instructions are furthest off."""
+    yield "\n## By core\n"
+    yield "A layer's error is given as a part of the inference's instructions.\n"
+    yield "| core | images | off at most | of | a layer off at most | of |"
+    yield "| --- | ---: | ---: | --- | ---: | --- |"
+    by_core: dict[str, list[Comparison]] = {}
+    for row in rows:
+        by_core.setdefault(board_by_id(row.board).core, []).append(row)
+    for core, found in by_core.items():
+        model = max(found, key=lambda row: _size(row.instructions_off))
+        layers = [row for row in found if row.worst_layer is not None]
+        of_layers = ["unknown", ""]
+        if layers:
+            row = max(layers, key=lambda row: _size(row.worst_layer and row.worst_layer.off))
+            layer = row.worst_layer
+            of_layers = [_percent(layer and layer.off), f"{row.title}: {layer and layer.name}"]
+        cells = [core, str(len(found)), _percent(model.instructions_off), model.title, *of_layers]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _size(off: float | None) -> float:
+    """How far off: nothing predicted is furthest."""
+    return math.inf if off is None else abs(off)
 
 
 def line(row: Comparison) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyaiot import calibrations, cli, costs, pipeline
+from tinyaiot import calibrations, cli, costs, loops, pipeline
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.calibrations import calibration_of
 from tinyaiot.frontends import Model, load
@@ -110,6 +110,6 @@ def test_taps_inside_by_going_over_them(
         [0 <= x * stride - window.pad_before + k * dilation < 11 for k in range(kernel)]
         for x in range(window.out_size)
     ]
-    assert costs._taps_inside(window) == sum(map(sum, inside))
+    assert loops.taps_inside(window) == sum(map(sum, inside))
     if dilation == 1:
         assert costs._whole_windows(window) == sum(map(all, inside))

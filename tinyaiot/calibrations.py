@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cattrs
 
-from tinyaiot.costs import Tile
+from tinyaiot.loops import Tile
 from tinyaiot.paths import data_dir
 
 FOLDER = Path(__file__).resolve().parent / "calibrations"

@@ -16,9 +16,10 @@ from tinyaiot.boards import Board
 from tinyaiot.calibrations import Calibration, KernelCost, calibration_of, digest_of, family_of
 from tinyaiot.codegen.model import LoweredModel, lower_model
 from tinyaiot.codegen.program import RowProgram, WholeLayer
-from tinyaiot.costs import Work, features
+from tinyaiot.costs import features
 from tinyaiot.csource import Lowered
 from tinyaiot.graph import Graph, Node
+from tinyaiot.loops import Work
 from tinyaiot.plan import Plan
 from tinyaiot.planner.patches import planned_graph
 

@@ -20,8 +20,8 @@ from tinyaiot.boards import Board
 from tinyaiot.calibrations import FOLDER, family_of
 from tinyaiot.codegen.model import LoweredModel
 from tinyaiot.codegen.program import RowProgram
-from tinyaiot.costs import Features
 from tinyaiot.csource import Ref, Value
+from tinyaiot.loops import Features
 from tinyaiot.plan import Plan
 
 SIZES = FOLDER / "sizes.json"
@@ -111,7 +111,11 @@ def ram_bytes(plan: Plan, board: Board) -> int | None:
     fixed = calibrated_sizes().boards.get(board.id)
     if fixed is None:
         return None
-    return fixed.ram_bytes + sum(plan.arena_bytes.values())
+    arenas = sum(plan.arena_bytes.values())
+    # Empty, .bss is what it takes to pad the first memory's arena to words.
+    first = plan.arena_bytes.get(board.ram[0].name, 0)
+    padding = 0 if fixed.ram_bytes else _aligned(first) - first
+    return fixed.ram_bytes + arenas + padding
 
 
 def variable_bytes(model: LoweredModel, core: CoreSizes, members: Iterable[str]) -> int | None:
@@ -160,7 +164,7 @@ def code_features(model: LoweredModel) -> Features:
     streamed = {node for part in _programs(model) for node in part.nodes}
     calls = {index: node.calls for index, node in model.nodes.items() if node.calls}
     found: Features = {
-        "program": sum(1 for _ in _programs(model)),
+        "folded program" if model.is_folded else "program": sum(1 for _ in _programs(model)),
         "streamed layer": sum(1 for index in calls if index in streamed),
         "streamed call": sum(len(calls[index]) for index in calls if index in streamed),
         "whole layer": sum(1 for index in calls if index not in streamed),
@@ -181,7 +185,9 @@ def _programs(model: LoweredModel) -> Iterator[RowProgram]:
 
 def _program_bytes(model: LoweredModel) -> int:
     return sum(
-        _aligned(len(part.entries)) + _POINTER_BYTES * len(part.nodes) for part in _programs(model)
+        _aligned(len(part.folded() if model.is_folded else part.entries))
+        + _POINTER_BYTES * len(part.nodes)
+        for part in _programs(model)
     )
 
 

@@ -12,6 +12,7 @@ from scipy.optimize import nnls
 from scripts.calibration.measure import Sample
 from tinyaiot import costs
 from tinyaiot.calibrations import KernelCost
+from tinyaiot.loops import Features, Tile, Work
 
 _FEWEST_SAMPLES = 12
 _FOLDS = 5
@@ -54,8 +55,9 @@ def fit_kernels(samples: Iterable[Sample]) -> dict[str, Fitted]:
 def fit_kernel(samples: Sequence[Sample]) -> Fitted:
     """The tile with which left-out layers are predicted best, and the costs with it."""
     counts = np.array([float(sample.count) for sample in samples])
-    tile, best = costs.Tile(), _errors(samples, counts, costs.Tile())
-    for _ in range(_ROUNDS):
+    tile, best = Tile(), _errors(samples, counts, Tile())
+    is_known = all(costs.has_own_form(work) for sample in samples for work in sample.works)
+    for _ in range(0 if is_known else _ROUNDS):
         for tried in _neighbours(tile):
             errors = _errors(samples, counts, tried)
             if _score(errors) < 0.98 * _score(best):
@@ -85,7 +87,7 @@ def _score(errors: FloatArray) -> float:
     return float(np.sqrt((errors**2).mean()))
 
 
-def _neighbours(tile: costs.Tile) -> Iterable[costs.Tile]:
+def _neighbours(tile: Tile) -> Iterable[Tile]:
     for rows in _ROWS:
         yield replace(tile, rows=rows)
     for taps in _TAPS:
@@ -95,7 +97,7 @@ def _neighbours(tile: costs.Tile) -> Iterable[costs.Tile]:
             yield replace(tile, pixels=pixels, channels=channels)
 
 
-def _matrix(samples: Sequence[Sample], tile: costs.Tile) -> tuple[list[str], FloatArray]:
+def _matrix(samples: Sequence[Sample], tile: Tile) -> tuple[list[str], FloatArray]:
     """Trips [samples, names]; loops that always run together are one."""
     rows = [total(sample.works, tile) for sample in samples]
     names = sorted({name for row in rows for name in row})
@@ -105,9 +107,9 @@ def _matrix(samples: Sequence[Sample], tile: costs.Tile) -> tuple[list[str], Flo
     return [names[k] for k in kept], trips[:, kept]
 
 
-def total(works: Iterable[costs.Work], tile: costs.Tile) -> costs.Features:
+def total(works: Iterable[Work], tile: Tile) -> Features:
     """Trips of several calls together."""
-    found: costs.Features = {}
+    found: Features = {}
     for work in works:
         for name, trips in costs.features(work, tile).items():
             found[name] = found.get(name, 0.0) + trips
@@ -125,7 +127,7 @@ def _solve(trips: FloatArray, counts: FloatArray) -> FloatArray:
     return result
 
 
-def _errors(samples: Sequence[Sample], counts: FloatArray, tile: costs.Tile) -> FloatArray:
+def _errors(samples: Sequence[Sample], counts: FloatArray, tile: Tile) -> FloatArray:
     """Relative errors of all samples, each predicted from the folds that it is not in."""
     _, trips = _matrix(samples, tile)
     fold = np.arange(len(samples)) % _FOLDS

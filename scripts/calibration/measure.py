@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from scripts.calibration.layers import Draw, draw_node, drawn_operators
-from tinyaiot import costs
 from tinyaiot.boards import Board
 from tinyaiot.build import Image, build
 from tinyaiot.codegen.model import lower_model, model_sources
@@ -20,21 +19,27 @@ from tinyaiot.cycles import CycleEstimate, disassembled, estimate, has_timings
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
 from tinyaiot.graph import Graph, Node, Tensor
+from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Rows
+from tinyaiot.operators.blocks import makes_blocks
+from tinyaiot.operators.linear import LinearKernel
 from tinyaiot.pipeline import memories
 from tinyaiot.plan import Plan, Scratch, Slot, Step
 from tinyaiot.predict import works_of
 
 _ALIGNMENT = 16
 _STREAMED = 0.3
+# Of those, as many by blocks of pixels where they can be.
+_IN_BLOCKS = 0.5
+_MOST_BLOCKS = 2_000
 _SUMMED = 0.4
 _CODE_BYTES = 230_000
 _MOST_CONSTANTS_BYTES = 1_000_000
 _MAX_NODES = 250
 _SMALL_BYTES = 1_500
 _INPUT_BYTES = 65_536
-_ATTEMPTS = 12
+_ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Sample:
         cycles: an estimate; None where the core has no documented timings.
     """
 
-    works: tuple[costs.Work, ...]
+    works: tuple[Work, ...]
     count: int
     sources: tuple[str, ...]
     cycles: int | None
@@ -86,11 +91,11 @@ def draw_batches(core: Core, board: Board, seed: int, quota: int) -> Iterator[Ba
             if not lots[k].add(op, cores[k], chosen, quota):
                 continue
             if lots[k].is_full:
-                yield lots[k].batch(cores[k], board)
+                yield lots[k].batch(cores[k], board, in_blocks=_IN_BLOCKS)
                 lots[k] = Lot(Draw(rng), most)
     for lot, limited in zip(lots, cores, strict=True):
         if lot.nodes:
-            yield lot.batch(limited, board)
+            yield lot.batch(limited, board, in_blocks=_IN_BLOCKS)
 
 
 def draw_small_batches(core: Core, board: Board, seed: int, count: int) -> Iterator[Batch]:
@@ -102,7 +107,7 @@ def draw_small_batches(core: Core, board: Board, seed: int, count: int) -> Itera
         while len(lot.nodes) < 1 + 2 * k:
             op = names[int(rng.integers(len(names)))] if k else "LOGISTIC"
             lot.add(op, core, {}, 1)
-        yield lot.batch(core, board, input_bytes=16)
+        yield lot.batch(core, board, input_bytes=16, in_blocks=_IN_BLOCKS)
 
 
 @dataclass
@@ -126,11 +131,12 @@ class Lot:
         node = draw_node(self.draw, op)
         if node is None:
             return False
-        for applying in _applying(node, core):
-            chosen.setdefault(applying, 0)
+        for limit in _limits(node, core):
+            chosen.setdefault(_kernel(node, core.with_scratch_limit(limit)), 0)
         tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
         is_large = sum(tensor.nbytes for tensor in tensors) > self.most_bytes_a_node
-        limited, kernel = _any_kernel(node, core, self.draw)
+        limited = core.with_scratch_limit(_rarest(node, core, chosen))
+        kernel = _kernel(node, limited)
         if is_large or chosen.get(kernel, 0) >= quota:
             del self.draw.tensors[kept:]
             self.draw.nodes -= 1
@@ -142,12 +148,30 @@ class Lot:
         self.constants_bytes += sum(tensor.nbytes for tensor in tensors if tensor.is_constant)
         return True
 
-    def batch(self, core: Core, board: Board, input_bytes: int = _INPUT_BYTES) -> Batch:
-        """All tensors in one place: what layers compute is not looked at."""
+    def batch(
+        self,
+        core: Core,
+        board: Board,
+        input_bytes: int = _INPUT_BYTES,
+        in_blocks: float = 0,
+    ) -> Batch:
+        """All tensors in one place: what layers compute is not looked at.
+
+        Args:
+            in_blocks: of the streamed layers that can be made by blocks of pixels, how many are.
+        """
         graph_input = self.draw.activation((1, input_bytes))
         memory = max(memories(board), key=lambda m: m.capacity_bytes).name
         rng = self.draw.rng
         streamed = {n.index for n in self.nodes if n.output.height > 1 and rng.random() < _STREAMED}
+        blocks = {
+            node.index: self._blocks(node)
+            for node in self.nodes
+            if in_blocks
+            and node.index in streamed
+            and makes_blocks(node)
+            and rng.random() < in_blocks
+        }
         slots = {graph_input.index: _slot(memory, 0, graph_input, None)}
         for node in self.nodes:
             offset = 0
@@ -175,7 +199,7 @@ class Lot:
         graph = Graph("drawn", tuple(self.nodes), (graph_input,), (last,))
         plan = Plan(
             strategy="drawn",
-            steps=tuple(_steps(self.nodes, streamed, sums)),
+            steps=tuple(_steps(self.nodes, streamed, blocks, sums)),
             slots=slots,
             scratch=scratch,
             arena_bytes={
@@ -187,8 +211,16 @@ class Lot:
             scratch_limits=self.limits,
             flash_limit=core.flash_limit,
             sums=sums,
+            blocks={node: count for node, count in blocks.items() if count > 1},
         )
         return Batch(graph, plan)
+
+    def _blocks(self, node: Node) -> int:
+        """Blocks of columns of one width that a row is cut into."""
+        most = max(_MOST_BLOCKS // node.output.height, 1)
+        widths = [n for n in range(1, node.output.width + 1) if node.output.width % n == 0]
+        counts = [node.output.width // n for n in widths if node.output.width // n <= most]
+        return int(self.draw.pick(*counts))
 
 
 def measure_batch(batch: Batch, board: Board, seed: int) -> list[Sample]:
@@ -228,10 +260,14 @@ def _run(
 
 
 def _steps(
-    nodes: Sequence[Node], streamed: set[int], sums: Mapping[int, Scratch]
+    nodes: Sequence[Node],
+    streamed: set[int],
+    blocks: Mapping[int, int],
+    sums: Mapping[int, Scratch],
 ) -> Iterator[Step]:
     for node in nodes:
         height = (node.input(0) if node.index in sums else node.output).height
+        height *= blocks.get(node.index, 1)
         if node.index in streamed or node.index in sums:
             yield from (Step(node.index, y, y + 1, 0) for y in range(height))
         else:
@@ -254,16 +290,25 @@ def _aligned(nbytes: int) -> int:
     return -(-nbytes // _ALIGNMENT) * _ALIGNMENT
 
 
-def _applying(node: Node, core: Core) -> list[str]:
-    return [kernel.function for kernel in operator_of(node).applying(node, core)]
-
-
-def _any_kernel(node: Node, core: Core, draw: Draw) -> tuple[Core, str]:
-    """The kernel that the node gets under some scratch limit, more often without one."""
+def _limits(node: Node, core: Core) -> list[int | None]:
+    """Scratch limits under which the node gets one kernel or another; None where it has none."""
     operator = operator_of(node)
-    applying = operator.applying(node, core)
-    if not applying:
-        return core, node.op
-    limits = [None, None, *(k.scratch_bytes(node, core) for k in applying)]
-    limited = core.with_scratch_limit(draw.pick(*limits))
-    return limited, operator.kernel(node, limited).function
+    sizes = {kernel.scratch_bytes(node, core) for kernel in operator.applying(node, core)}
+    return [None, *sorted(sizes)]
+
+
+def _kernel(node: Node, core: Core) -> str:
+    """The kernel that the node gets, and whether that takes pixels one by one."""
+    operator = operator_of(node)
+    try:
+        kernel = operator.kernel(node, core)
+    except LookupError:
+        return node.op
+    stretch = kernel.stretch(node) if isinstance(kernel, LinearKernel) else 1
+    return kernel.function + ("" if stretch > 1 else " one by one")
+
+
+def _rarest(node: Node, core: Core, chosen: Mapping[str, int]) -> int | None:
+    """The scratch limit with whose kernel the fewest layers were chosen."""
+    limits = _limits(node, core)
+    return min(limits, key=lambda limit: chosen[_kernel(node, core.with_scratch_limit(limit))])

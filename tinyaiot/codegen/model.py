@@ -68,11 +68,13 @@ class LoweredModel:
         nodes: by index.
         arrays: all constant arrays, those that nodes share included.
         parts: what the run function goes through.
+        is_folded: whether programs have turns that repeat written once.
     """
 
     nodes: Mapping[int, Lowered]
     arrays: tuple[Array, ...]
     parts: tuple[WholeLayer | RowProgram, ...]
+    is_folded: bool
 
 
 def lower_model(graph: Graph, plan: Plan, core: Core, name: str) -> LoweredModel:
@@ -202,7 +204,12 @@ class _ModelWriter:
         arrays = [*self._constants.values(), *self._filled_rows()]
         lowered, further = share_arrays(lowered)
         arrays += further
-        return LoweredModel(lowered, tuple(arrays), self._parts())
+        return LoweredModel(lowered, tuple(arrays), self._parts(), self._is_folded)
+
+    @property
+    def _is_folded(self) -> bool:
+        """Whether programs are folded: those of blocks are long."""
+        return bool(self.plan.blocks)
 
     def write(self) -> ModelSources:
         model = self.lower()
@@ -381,12 +388,12 @@ class _ModelWriter:
         return {
             **names,
             "layers": [self._function(node) for node in part.nodes],
-            "run": "ta_run_folded" if self.plan.blocks else "ta_run_program",
+            "run": "ta_run_folded" if self._is_folded else "ta_run_program",
             "program": _lines([str(e) for e in self._entries(part)], 1),
         }
 
     def _entries(self, part: RowProgram) -> tuple[int, ...]:
-        return part.folded() if self.plan.blocks else part.entries
+        return part.folded() if self._is_folded else part.entries
 
     def _end(self, k: int, tensor: Tensor, *, is_fed: bool) -> dict[str, Any]:
         """An input or output of the model, as the templates print it."""

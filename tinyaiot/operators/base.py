@@ -7,8 +7,9 @@ table of kernels. Its namesake folder in ``firmware/operators`` holds that C.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -225,13 +226,19 @@ class Operator(ABC, Generic[Attributes]):
         found = self.applying(node, core)
         return found[0].scratch_bytes(node, core) if found else 0
 
-    def applying(self, node: Node, core: Core) -> list[Kernel]:
+    def applying(self, node: Node, core: Core) -> Sequence[Kernel]:
         """All kernels that can compute the node and keep the core's flash limit."""
-        return [
-            kernel
-            for kernel in self.kernels
-            if kernel.applies(node, core) and kernel.flash_bytes(node) <= core.flash_limit
-        ]
+        return _applying(self, node, core.with_scratch_limit(None))
+
+
+# Planners ask again and again, and some conditions go over all weights.
+@functools.lru_cache(maxsize=4096)
+def _applying(operator: Operator[Any], node: Node, core: Core) -> tuple[Kernel, ...]:
+    return tuple(
+        kernel
+        for kernel in operator.kernels
+        if kernel.applies(node, core) and kernel.flash_bytes(node) <= core.flash_limit
+    )
 
 
 def narrowed_by_element(node: Node, columns: Columns) -> Narrowed | None:

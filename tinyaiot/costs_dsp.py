@@ -1,0 +1,238 @@
+"""Loops of convolutions on cores with the DSP extension, as ``firmware/operators`` has them: by
+kernel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from tinyaiot.loops import (
+    WORD,
+    Features,
+    Span,
+    Work,
+    clamp_kind,
+    integer,
+    requantization,
+    row_trips,
+    spans,
+    taps_inside,
+)
+from tinyaiot.operators.convolution import convolution_windows
+
+_GROUP = 3
+_FEWEST_FOURS = 2
+
+
+def _groups(work: Work) -> Features:
+    """``ta_conv_2d_s8_dsp``."""
+    field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
+    taps = field["kernel_h"] * field["kernel_w"] * field["in_channels"]
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        for (lanes, kind, left), groups in _windows(field, span).items():
+            times = groups * span.times
+            found[f"{kind} group"] += times
+            if kind == "edge" and field["in_channels"] % WORD == 0:
+                found.update(_widened_taps(field, lanes, times))
+            else:
+                if kind == "edge":
+                    found.update(_strip(field, lanes, left, times))
+                found.update(_widened_runs(field, lanes, times))
+            found.update(_linear(work, taps, lanes, times))
+    return dict(found)
+
+
+def _windows(field: Mapping[str, int], span: Span) -> Counter[tuple[int, str, int]]:
+    """Groups of windows: how many lanes each has, how it is widened, and where it starts if that
+    matters."""
+    stride, most = field["stride_w"], max(field["stretch"], 1)
+    pace = _GROUP * stride
+    is_flat = field["dilation_w"] == 1
+    last = field["in_width"] - field["kernel_w"] - pace + stride
+    found: Counter[tuple[int, str, int]] = Counter()
+    x, left = span.start, span.start * stride - field["pad_left"]
+    while x < span.stop:
+        if most == _GROUP and is_flat and 0 <= left <= last:
+            fast = min((span.stop - x) // _GROUP, (last - left) // pace + 1)
+            found[_GROUP, "inner", 0] += fast
+            x, left = x + fast * _GROUP, left + fast * pace
+        if x < span.stop:
+            lanes = min(span.stop - x, most)
+            stop = left + (lanes - 1) * stride + field["kernel_w"]
+            is_edge = left < 0 or stop > field["in_width"] or not is_flat
+            found[lanes, "edge" if is_edge else "inside", left if is_edge else 0] += 1
+            x, left = x + lanes, left + lanes * stride
+    return found
+
+
+def _widened_taps(field: Mapping[str, int], lanes: int, times: int) -> Features:
+    """``widen_taps``."""
+    taps = times * field["kernel_h"] * field["kernel_w"]
+    return {
+        "taps h": times * field["kernel_h"],
+        f"tap {lanes}": taps,
+        f"tap {lanes} four": taps * field["in_channels"] // WORD,
+    }
+
+
+def _strip(field: Mapping[str, int], lanes: int, left: int, times: int) -> Counter[str]:
+    """``lay_strip``."""
+    height, width, channels = field["kernel_h"], field["kernel_w"], field["in_channels"]
+    stride, dilation = field["stride_w"], field["dilation_w"]
+    nbytes = lanes * width * channels * height
+    found: Counter[str] = Counter()
+    found["strip"] = times
+    found["strip h"] = times * height
+    found["strip word"] = times * (nbytes // WORD)
+    found["strip byte"] = times * (nbytes % WORD)
+    copies = [
+        (left + lane * stride + kx * dilation, 1) for lane in range(lanes) for kx in range(width)
+    ]
+    if dilation == 1 and stride <= width:
+        copies = [(left, (lanes - 1) * stride + width)]
+    for column, count in copies:
+        first, stop = max(-column, 0), min(field["in_width"] - column, count)
+        found["copy"] += times
+        if first < stop:
+            words, rest = divmod((stop - first) * channels, WORD)
+            found["copied"] += times
+            found["copied h"] += times * height
+            found["copied h word"] += times * height * words
+            found["copied h byte"] += times * height * rest
+    return found
+
+
+def _widened_runs(field: Mapping[str, int], lanes: int, times: int) -> Features:
+    """``widen_runs`` and ``widen_rest``."""
+    height = field["kernel_h"]
+    fours, rest = divmod(field["kernel_w"] * field["in_channels"], WORD)
+    behind = -(-rest * height // WORD)
+    rows = times * height
+    if lanes == _GROUP:
+        return {
+            "three": times,
+            "three h": rows,
+            "three h four": rows * fours,
+            "three h rest": rows * rest,
+            "three behind": times * (rest > 0),
+            "three behind four": times * behind,
+        }
+    return {
+        "few": times,
+        "few h": rows,
+        "few h lane": rows * lanes * (fours > 0),
+        "few h lane four": rows * lanes * fours,
+        "few h rest": rows * rest,
+        "few h rest lane": rows * rest * lanes,
+        "few behind": times * lanes * (rest > 0),
+        "few behind four": times * lanes * behind,
+    }
+
+
+def _by_columns(work: Work) -> Features:
+    """``ta_conv_2d_s8_w3_dsp``."""
+    height, channels = integer(work, "kernel_h", 1), integer(work, "in_channels", 1)
+    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        groups: Counter[tuple[int, bool]] = Counter()
+        for x, lanes in span.stretches(_GROUP):
+            is_inner = lanes == _GROUP and x >= pad and x - pad + lanes + 2 <= width
+            groups[lanes, is_inner] += span.times
+        for (lanes, is_inner), times in groups.items():
+            kind = "inner" if is_inner else f"padded {lanes}"
+            found[f"{kind} group"] += times
+            found[f"{kind} h"] += times * height
+            found[f"{kind} h four"] += times * height * channels // WORD
+            found.update(_linear(work, height * 3 * channels, lanes, times))
+    return dict(found)
+
+
+def _linear(work: Work, taps: int, lanes: int, times: int) -> Features:
+    """``ta_linear_s8_dsp`` over groups of ``lanes`` pixels."""
+    channels = integer(work, "out_channels", 1)
+    pairs = times * -(-channels // 2)
+    fours = max(-(-taps // WORD), _FEWEST_FOURS)
+    turns = ((fours >> 1) + 1) >> 1 if lanes == 1 else fours >> 1 if lanes == 2 else fours + 2 >> 2
+    is_exact = not requantization(work)["floors"]
+    return {
+        "group": times,
+        "group odd": times * (channels % 2),
+        f"pair {lanes}": pairs,
+        f"pair {lanes} exact": pairs * is_exact,
+        f"pair {lanes} turn": pairs * turns,
+        f"pair {lanes} four": pairs * (fours >> 1 if lanes == 1 else fours),
+        f"pair {lanes} odd four": pairs * (fours & 1 if lanes == 1 else 0),
+    }
+
+
+def _depthwise(work: Work) -> Features:
+    """``ta_depthwise_conv_2d_s8_3x3_dsp``: outputs of a row, or of two together."""
+    channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
+    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
+    vertical, _ = convolution_windows(work.node)
+    outside = vertical.kernel - taps_inside(vertical) / vertical.out_size
+    found: Counter[str] = Counter()
+    for span, kind, rows in _rows_together(work):
+        found.update(row_trips(work, span.times * rows))
+        found.update(_clamped(work, span, 1 if kind == "one" else 2))
+        found[kind] += span.times
+        for x, count in span.stretches(max(integer(work, "stretch", 1), 1)):
+            left = x * stride - pad
+            columns = (count - 1) * stride + 3
+            inside = min(left + columns, width) - max(left, 0)
+            passes = span.times * -(-channels // WORD)
+            found["stretch"] += span.times
+            found["column beside"] += span.times * (columns - inside)
+            found["pass"] += passes
+            found[f"pass {kind} column"] += passes * inside
+            padded = round(passes * rows * outside)
+            found["pass padded"] += padded
+            found["pass padded column"] += padded * inside
+            form = "one" if kind == "one" else "two"
+            found[f"channel {form}"] += passes * WORD
+            found[f"channel {form} pair s{stride}"] += passes * WORD * (count // 2)
+            found[f"channel {form} odd s{stride}"] += passes * WORD * (count % 2)
+    return dict(found)
+
+
+def _rows_together(work: Work) -> Iterator[tuple[Span, str, int]]:
+    """Calls, whether they make one row, two, or the last of two twice, and the rows of each."""
+    for span in spans(work):
+        if not work.call.function.endswith("_pairs"):
+            yield span, "one", 1
+            continue
+        pairs = span.times // 2 if work.calls == 1 else 0
+        yield Span(span.start, span.stop, pairs), "two", 2
+        yield Span(span.start, span.stop, span.times - 2 * pairs), "last", 1
+
+
+def _clamped(work: Work, span: Span, rows: int = 1) -> Features:
+    """``ta_clamp_outputs_s8``."""
+    kind = clamp_kind(work)
+    if kind is None:
+        return {}
+    outputs = rows * span.times * span.count * integer(work, "out_channels", 1)
+    return {f"{kind} output": outputs, "clamp": rows * span.times}
+
+
+_WINDOW_FIELDS = (
+    "in_width",
+    "in_channels",
+    "kernel_h",
+    "kernel_w",
+    "stride_w",
+    "dilation_w",
+    "pad_left",
+    "stretch",
+)
+FORMS: Mapping[str, Callable[[Work], Features]] = {
+    "ta_conv_2d_s8_dsp": _groups,
+    "ta_conv_2d_s8_w3_dsp": _by_columns,
+    "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
+}

@@ -1,0 +1,159 @@
+"""Calls of kernels as loops: what forms of their costs are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinyaiot.csource import Call, Ref
+from tinyaiot.graph import Node
+from tinyaiot.operators.convolution import convolution_windows
+from tinyaiot.operators.windows import Window
+
+Features = dict[str, float]
+Loops = Mapping[str, float]
+
+WORD = 4
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How much of each dimension a kernel takes at a time."""
+
+    rows: int = 1
+    pixels: int = 1
+    channels: int = 1
+    taps: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """A call of a lowered node, and how the plan makes it.
+
+    Attributes:
+        calls: how often the row driver is called during an inference, for some rows each.
+    """
+
+    node: Node
+    call: Call
+    calls: int
+
+    @property
+    def function(self) -> str:
+        """The kernel's function; the driver's where it has but one kernel."""
+        kernel = self.call.fields.get("kernel")
+        return kernel.text if isinstance(kernel, Ref) else self.call.function
+
+    @property
+    def kernel(self) -> str:
+        """The kernel's function, with its driver where that is one of its own, and whether pixels
+        are taken one by one; where a driver has but one kernel, it with the operator's name."""
+        kernel, driver = self.call.fields.get("kernel"), self.call.function
+        if not isinstance(kernel, Ref):
+            return f"{driver} {self.node.op}"
+        is_common = driver in (f"{self.call.struct_type}_rows", f"{self.call.struct_type}_blocks")
+        one_by_one = "" if integer(self, "stretch", 1) > 1 else " one by one"
+        return kernel.text + ("" if is_common else f" {driver}") + one_by_one
+
+    @property
+    def dimensions(self) -> dict[str, float]:
+        """What decides whether a calibration has seen the like of it."""
+        output, weights = self.node.outputs[self.call.output], self.node.optional(1)
+        is_linear = self.node.op in _LINEAR
+        taps = weights.size // output.channels if is_linear and weights is not None else 1
+        return {"elements": output.size, "channels": output.channels, "taps": taps}
+
+
+def split(length: int, tile: int, name: str) -> Loops:
+    """A loop over ``length`` in tiles: itself, its full tiles, and what is left."""
+    full, rest = divmod(length, tile)
+    return {"1": 1, name: full, f"{name}?": int(rest > 0), f"{name}%": rest}
+
+
+def product(*loops: Loops) -> Iterator[tuple[str, float]]:
+    """Trips of loops within each other, by the names of the loops."""
+    first, *others = loops
+    for name, trips in first.items():
+        if not trips:
+            continue
+        if not others:
+            yield name, trips
+            continue
+        for inner, inner_trips in product(*others):
+            yield f"{name} {inner}", trips * inner_trips
+
+
+def taps_inside(window: Window) -> int:
+    """Taps that lie in the input, of all outputs along an axis."""
+    starts = np.arange(window.out_size)[:, np.newaxis] * window.stride - window.pad_before
+    taps = starts + np.arange(window.kernel) * window.dilation
+    return int(((taps >= 0) & (taps < window.size)).sum())
+
+
+def integer(work: Work, field: str, default: int) -> int:
+    """A field of the call."""
+    value: Any = work.call.fields.get(field, default)
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Output columns that a convolution's kernel is called for, and how often in an inference."""
+
+    start: int
+    stop: int
+    times: int
+
+    @property
+    def count(self) -> int:
+        return self.stop - self.start
+
+    def stretches(self, most: int) -> Iterator[tuple[int, int]]:
+        """First column and columns of each part that the kernel takes at a time."""
+        for x in range(self.start, self.stop, most):
+            yield x, min(most, self.stop - x)
+
+
+def spans(work: Work) -> list[Span]:
+    """All calls of a convolution's kernel: of rows, of blocks of rows, of rows that are joined."""
+    output = work.node.output
+    pixels = output.height * output.width
+    width = min(integer(work, "out_width", output.width), output.width)
+    if integer(work, "in_width", 0) > work.node.input(0).width:
+        return [Span(0, pixels // work.calls, work.calls)]
+    if work.call.function == "ta_conv_2d_blocks":
+        return [Span(x, x + width, output.height) for x in range(0, output.width, width)]
+    return [Span(0, width, pixels // width)]
+
+
+def row_trips(work: Work, rows: int) -> Features:
+    """What ``ta_conv_2d_rows`` and its like do around ``rows`` calls of the kernel."""
+    vertical, _ = convolution_windows(work.node)
+    inside = taps_inside(vertical) * rows / vertical.out_size
+    return {"row": rows, "row h": rows * vertical.kernel, "row h inside": inside}
+
+
+def clamp_kind(work: Work) -> str | None:
+    """What the activation leaves less than int8 does; loops over outputs branch where they are too
+    low."""
+    fields = requantization(work)
+    if not fields or (fields["lowest"], fields["highest"]) == (-128, 127):
+        return None
+    return "clamped below" if int(fields["lowest"]) > -128 else "clamped above"
+
+
+def requantization(work: Work) -> Mapping[str, Any]:
+    """The fields of a linear operator's ``ta_requant``."""
+    fields = work.call.fields.get("requant")
+    return fields if isinstance(fields, Mapping) else {}
+
+
+def is_named(value: object) -> bool:
+    """Whether a pointer among the fields is not NULL."""
+    return isinstance(value, Ref) and value.text != "NULL"
+
+
+_LINEAR = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
