@@ -44,6 +44,7 @@ LAYERS = (
         "calibrations",
         "sizes",
         "predict",
+        "instructions",
     ),
     ("devices",),
     (

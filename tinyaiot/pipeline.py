@@ -19,6 +19,7 @@ from tinyaiot.documents import graph_document, plan_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
 from tinyaiot.frontends import Model, load
+from tinyaiot.instructions import instructions_on
 from tinyaiot.measure import Deployment
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import Objective, plan_model
@@ -216,6 +217,7 @@ def _plan(
         feed=options.feed,
         strategy=options.strategy,
         is_budget=is_budget,
+        instructions=instructions_on(core),
     )
 
 

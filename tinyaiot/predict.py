@@ -162,7 +162,7 @@ def _layer(
     node: Node, works: list[Work], calibration: Calibration | None, *, is_stale: bool
 ) -> LayerPrediction:
     costs = [calibration.kernels.get(work.kernel) if calibration else None for work in works]
-    counts = [_count(work, cost) for work, cost in zip(works, costs, strict=True)]
+    counts = [count(work, cost) for work, cost in zip(works, costs, strict=True)]
     known = [count for count in counts if count is not None]
     rates = [1.0 if cost is None else cost.cycles_per_instruction for cost in costs]
     cycles = [n * r for n, r in zip(known, rates, strict=False) if r is not None]
@@ -177,7 +177,7 @@ def _layer(
     )
 
 
-def _count(work: Work, cost: KernelCost | None) -> float | None:
+def count(work: Work, cost: KernelCost | None) -> float | None:
     if cost is None:
         return None
     trips = features(work, cost.tile)

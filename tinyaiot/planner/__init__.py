@@ -17,11 +17,13 @@ from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.graph import Graph
 from tinyaiot.operators.base import PORTABLE, REFERENCE
 from tinyaiot.plan import Memory, Plan
+from tinyaiot.planner.cheapest import Cheapest
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
 from tinyaiot.planner.plain import plain
 from tinyaiot.planner.streaming import rows
 from tinyaiot.planner.strips import UNLIMITED, cheapest_in_strips, strip_plans
+from tinyaiot.planner.work import Instructions, instructions_of, rule_of_thumb
 
 # (graph, core, memories, keep_input) -> the best plan found, or None where none fits.
 Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
@@ -88,20 +90,22 @@ def plan_model(
     feed: bool = False,
     strategy: str | None = None,
     is_budget: bool = False,
+    instructions: Instructions = rule_of_thumb,
 ) -> Plan:
     """The plan of a model, checked; the same for the same arguments.
 
     Args:
         core: its flash limit says what kernels may take, whatever the objective.
         memories: in order of preference; a later one is used where the earlier do not do.
-        objective: RAM takes the plan with the smallest arena, the others the first strategy whose
-            plan fits, the cheapest in instructions first. Where none fits, some layers are run in
-            strips, with as few MACs done twice as that takes; and where that does not fit
+        objective: RAM takes the smallest arena, and of the plans in it that of fewest instructions;
+            the others the plan of fewest instructions that fits. Where none fits, some layers are
+            run in strips, with as few MACs done twice as that takes; and where that does not fit
             either, slow kernels are taken, which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
         is_budget: whether a user limits the memories, so that errors do not blame a board.
+        instructions: what a node takes, to compare plans by.
 
     Raises:
         NoPlanFitsError: no plan was found within the capacities.
@@ -122,6 +126,11 @@ def plan_model(
         plan = min(fitting, key=_arena_bytes, default=None)
     else:
         plan = next(fitting, None)
+    if plan is not None and strategy is None:
+        # A user's limit is there to be used; what is fed is to leave a board its RAM.
+        as_small = objective is Objective.RAM or (feed and not is_budget)
+        limits = _arenas(plan) if as_small else memories
+        plan = _cheaper(graph, core, limits, keep_input, feed, plan, instructions)
     if plan is None and strategy is None:
         plan = cheapest_in_strips(graph, core, memories, keep_input, feed)
     if plan is None and strategy is None:
@@ -139,6 +148,32 @@ def plan_model(
     plan = replace(plan, flash_limit=core.flash_limit)
     check(graph, plan, core, memories)
     return plan
+
+
+def _cheaper(
+    graph: Graph,
+    core: Core,
+    memories: Sequence[Memory],
+    keep_input: bool,
+    feed: bool,
+    plan: Plan,
+    instructions: Instructions,
+) -> Plan:
+    """``plan``, or one of fewer instructions in one of the memories."""
+    if plan.strategy == "plain" and not plan.scratch_limits:
+        return plan
+    search = Cheapest(graph, core, keep_input, feed, instructions)
+    found = (search.plan(memory.capacity_bytes, memory.name) for memory in memories)
+    plans = [plan, *(other for other in found if other is not None)]
+    plans = [replace(each, flash_limit=core.flash_limit) for each in plans]
+    best = min(plans, key=lambda p: instructions_of(graph, p, core, instructions))
+    return replace(best, lower_bound_bytes=min(p.lower_bound_bytes for p in plans))
+
+
+def _arenas(plan: Plan) -> tuple[Memory, ...]:
+    """What a plan takes, as a limit to others; none where it is spread over several memories."""
+    arenas = tuple(Memory(name, nbytes) for name, nbytes in plan.arena_bytes.items())
+    return arenas if len(arenas) == 1 else ()
 
 
 def _arena_bytes(plan: Plan) -> int:

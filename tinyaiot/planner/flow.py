@@ -7,7 +7,7 @@ those that compute, numbered by position; tensors are the roots of aliases, by i
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -144,10 +144,12 @@ def flow_of(
     keep_input: bool = False,
     feed: bool = False,
     blocks: Mapping[int, int] = MappingProxyType({}),
+    alone: Collection[int] = (),
 ) -> Flow:
     """The flow of ``graph``, its nodes in the given order.
 
     Args:
+        alone: positions of nodes that find their input whole, so that they need no sums.
         keep_input: whether the inputs must outlive the inference.
         feed: whether the rows of inputs arrive one by one instead of being there.
         blocks: by position, into how many blocks of columns rows are cut, where they are; all
@@ -159,7 +161,8 @@ def flow_of(
     joined = _joined(graph, nodes)
     tensors.update((t.index, t) for others in joined.values() for t in others)
     made = tuple(_made(graph, node, tensors) for node in nodes)
-    sums = {i: nbytes for i, node in enumerate(nodes) if (nbytes := _sums_bytes(node, roots))}
+    summing = ((i, _sums_bytes(node, roots)) for i, node in enumerate(nodes) if i not in alone)
+    sums = {i: nbytes for i, nbytes in summing if nbytes}
     made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
     uses = tuple(
         (_line_by_line(i, roots[node.input(0).index], made_in),)
@@ -320,6 +323,7 @@ def _block_needs(root: Tensor, blocks: int, made_in: int) -> tuple[Lines, Lines]
     return places[:-1] // blocks, -(-places[1:] // blocks)
 
 
+@functools.lru_cache(maxsize=4096)
 def _row_needs(node: Node, k: int, operand: Tensor, root: Tensor) -> tuple[Lines, Lines]:
     """Rows of ``root`` for each row of output 0, as in :class:`Use`."""
     operator = operator_of(node)

@@ -46,7 +46,8 @@ def arrange(
         rounds: orders to try at most from each of the first ones.
     """
     neighbours = _neighbours(buffers, clearances)
-    best = Arrangement((), sum(align(b.size_bytes, b.alignment) for b in buffers) + 1)
+    everything = sum(align(b.size_bytes, b.alignment) for b in buffers)
+    best = Arrangement((), max(everything, goal_bytes) + 1)
     for order in _first_orders(buffers):
         if best.used_bytes > goal_bytes:
             best = _climb(buffers, neighbours, order, goal_bytes, rounds, best)

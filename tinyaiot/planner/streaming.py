@@ -17,11 +17,11 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.cores import Core
-from tinyaiot.graph import Graph, Tensor
+from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
 from tinyaiot.planner.flow import Flow, choose_blocks, flow_of
@@ -78,14 +78,14 @@ def rows(
         # The best cuts of larger blocks are good ones here, too, and found sooner.
         coarse = search_with(choose_blocks(uncut, _COARSER_PIXELS[1]))
         regions = _best_layout(coarse).regions
-        layout = _layout(search, (0, *(region.stop for region in regions)))
+        layout = lay_out(search, (0, *(region.stop for region in regions)))
     else:
         layout = _best_layout(search)
     if pixels is not None and search.flow.blocks:
         search, layout = _coarsened(search_with, uncut, pixels, search, layout)
     for memory in memories:
         if layout.arrangement.used_bytes <= memory.capacity_bytes:
-            return _plan(graph, search, layout, memory.name, keep_input, core)
+            return plan_of(graph, search, layout, memory.name, keep_input, core)
     return None
 
 
@@ -118,17 +118,10 @@ class Search:
     ) -> None:
         self.flow = flow
         nodes = [flow.node(position) for position in range(len(flow.nodes))]
-        self.least = [
-            operator_of(n).most_scratch(n, core)
-            if fast
-            else operator_of(n).least_scratch(n, core, slowest_tier)
-            for n in nodes
-        ]
+        scratch = [_scratch_of(node, core, slowest_tier, fast) for node in nodes]
+        self.least = [limit for limit, _ in scratch]
         self.scratch = [
-            0
-            if position in flow.sums
-            else operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
-            for position, (node, limit) in enumerate(zip(nodes, self.least, strict=True))
+            0 if position in flow.sums else nbytes for position, (_, nbytes) in enumerate(scratch)
         ]
         self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
         self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
@@ -157,10 +150,10 @@ class Search:
         best: list[tuple[int, int, int] | None] = [(0, 0, 0)]
         for stop in range(1, count + 1):
             found = [
-                (before[0] + 1, before[1] + self._boundary_bytes(start, stop), start)
+                (before[0] + 1, before[1] + self.boundary_bytes(start, stop), start)
                 for start, before in enumerate(best)
                 if before is not None
-                and self._least(start, stop) <= budget_bytes
+                and self.least_need(start, stop) <= budget_bytes
                 and self.need(start, stop) <= budget_bytes
             ]
             best.append(min(found, default=None))
@@ -180,7 +173,7 @@ class Search:
                 self.need(start, stop)
                 for start in range(count)
                 for stop in range(start + 1, count + 1)
-                if self._least(start, stop) < high and low <= self.need(start, stop) < high
+                if self.least_need(start, stop) < high and low <= self.need(start, stop) < high
             }
         )
 
@@ -188,7 +181,7 @@ class Search:
         """No regions, wherever they are cut, can do with less."""
         best = [0]
         for stop in range(1, len(self.flow.nodes) + 1):
-            best.append(min(max(best[i], self._least(i, stop)) for i in range(stop)))
+            best.append(min(max(best[i], self.least_need(i, stop)) for i in range(stop)))
         return best[-1]
 
     def lower_bounds_behind(self) -> tuple[int, ...]:
@@ -197,16 +190,24 @@ class Search:
         bounds = [0] * (count + 1)
         for start in reversed(range(count)):
             stops = range(start + 1, count + 1)
-            bounds[start] = min(max(bounds[j], self._least(start, j)) for j in stops)
+            bounds[start] = min(max(bounds[j], self.least_need(start, j)) for j in stops)
         return tuple(bounds)
 
     def need(self, start: int, stop: int) -> int:
         """Bytes that the region [start, stop) needs, the best pair of its ends overlapping."""
         region = self.region(start, stop)
-        ends = ends_of(self.flow, start, stop)
+        return self.need_apart(start, stop) - self._saving(region) + self._scratch(start, stop)
+
+    def need_without_scratch(self, start: int, stop: int) -> int:
+        """The same, but for the scratch of kernels."""
+        return self.need_apart(start, stop) - self._saving(self.region(start, stop))
+
+    def need_apart(self, start: int, stop: int) -> int:
+        """The same, but for the scratch of kernels, and nothing overlapping."""
+        region = self.region(start, stop)
         rings = sum(self.ring_bytes(tensor, count) for tensor, count in region.rings.items())
-        work = self.sums(start, stop) + self._scratch(start, stop)
-        return self._whole_bytes(ends) + rings + work - self._saving(region)
+        whole = self._whole_bytes(ends_of(self.flow, start, stop))
+        return whole + rings + self.sums(start, stop)
 
     def sums(self, start: int, stop: int) -> int:
         """Bytes of the sums of the nodes [start, stop)."""
@@ -217,7 +218,7 @@ class Search:
         return align(self.flow.line_bytes(tensor) * count, _ALIGNMENT)
 
     def _best_before(self, stop: int, best: Sequence[_Best]) -> _Best:
-        floors = sorted((max(best[i].need_bytes, self._least(i, stop)), i) for i in range(stop))
+        floors = sorted((max(best[i].need_bytes, self.least_need(i, stop)), i) for i in range(stop))
         found: _Best | None = None
         for floor, start in floors:
             if found is not None and floor > found.need_bytes:
@@ -226,7 +227,7 @@ class Search:
             candidate = _Best(
                 need_bytes=max(before.need_bytes, self.need(start, stop)),
                 regions=before.regions + 1,
-                boundary_bytes=before.boundary_bytes + self._boundary_bytes(start, stop),
+                boundary_bytes=before.boundary_bytes + self.boundary_bytes(start, stop),
                 start=start,
             )
             if found is None or candidate.rank < found.rank:
@@ -236,7 +237,7 @@ class Search:
         return found
 
     @functools.cache  # noqa: B019 - a search lives as long as its cache
-    def _least(self, start: int, stop: int) -> int:
+    def least_need(self, start: int, stop: int) -> int:
         """No run of the region by whole rows can need less.
 
         Rings are as narrow as their windows, and ends overlap at will.
@@ -254,7 +255,8 @@ class Search:
         work = self.sums(start, stop) + self._scratch(start, stop)
         return self._whole_bytes(ends) + rings + work - min(dying, made)
 
-    def _boundary_bytes(self, start: int, stop: int) -> int:
+    def boundary_bytes(self, start: int, stop: int) -> int:
+        """Of what is there before the nodes [start, stop) run."""
         return sum(self._size(tensor) for tensor in ends_of(self.flow, start, stop).live_in)
 
     def _whole_bytes(self, ends: Ends) -> int:
@@ -275,13 +277,25 @@ class Search:
         return max(savings)
 
 
+@functools.lru_cache(maxsize=8192)
+def _scratch_of(node: Node, core: Core, slowest_tier: int | None, fast: bool) -> tuple[int, int]:
+    """Of the kernel with the least scratch, or the fastest: its own, and all that the node needs
+    with it."""
+    operator = operator_of(node)
+    if fast:
+        limit = operator.most_scratch(node, core)
+    else:
+        limit = operator.least_scratch(node, core, slowest_tier)
+    return limit, operator.scratch_bytes(node, core.with_scratch_limit(limit))
+
+
 def _widest(flow: Flow, tensor: int) -> int:
     """Lines that a single line of any reader takes, at most."""
     return max([1, *(int((use.stop - use.first).max()) for use in flow.readers[tensor])])
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Regions and addresses.
 
     Attributes:
@@ -300,15 +314,15 @@ class _Layout:
     need_bytes: int
 
 
-def _best_layout(search: Search) -> _Layout:
+def _best_layout(search: Search) -> Layout:
     """That of the best cuts; where its addresses miss the need, the smallest of several."""
-    best = _layout(search, search.cuts())
+    best = lay_out(search, search.cuts())
     budgets = search.needs_between(best.need_bytes, best.arrangement.used_bytes)
     stride = max(1, math.ceil(len(budgets) / _MOST_BUDGETS))
     for budget in budgets[::stride]:
         if budget >= best.arrangement.used_bytes:
             break
-        layout = _layout(search, search.fewest_cuts(budget))
+        layout = lay_out(search, search.fewest_cuts(budget))
         if layout.arrangement.used_bytes < best.arrangement.used_bytes:
             best = layout
     return best
@@ -319,8 +333,8 @@ def _coarsened(
     uncut: Flow,
     pixels: int,
     search: Search,
-    layout: _Layout,
-) -> tuple[Search, _Layout]:
+    layout: Layout,
+) -> tuple[Search, Layout]:
     """The same regions in as many bytes at most, each in the largest blocks that do.
 
     Args:
@@ -338,13 +352,26 @@ def _coarsened(
             chosen.update(choose_blocks(uncut, next(enough, pixels), *ends))
     cuts = (0, *(region.stop for region in layout.regions))
     found = search_with(chosen)
-    coarsened = _layout(found, cuts)
+    coarsened = lay_out(found, cuts)
     if coarsened.arrangement.used_bytes > used:
         return search, layout
     return found, coarsened
 
 
-def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
+def lay_out(
+    search: Search,
+    cuts: Sequence[int],
+    scratch_bytes: Sequence[int] | None = None,
+    apart: Collection[int] = (),
+    goal_bytes: int = 0,
+) -> Layout:
+    """Addresses for the regions between ``cuts``.
+
+    Args:
+        scratch_bytes: by region; by default what the search counts with.
+        apart: regions in which no result may be written over an input.
+        goal_bytes: to stop at; less than the regions need is that need.
+    """
     flow = search.flow
     spans = list(itertools.pairwise(cuts))
     regions = tuple(search.region(start, stop) for start, stop in spans)
@@ -364,9 +391,10 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
         if tensor in flow.kept:
             last[tensor] = len(regions) + 1
     number = {tensor: i for i, tensor in enumerate(tensors)}
-    for region in regions:
+    for k, region in enumerate(regions):
         for (output, source), distance in region.distances.items():
-            clearances[number[output], number[source]] = distance
+            if k not in apart:
+                clearances[number[output], number[source]] = distance
     buffers = [
         Buffer(search.ring_bytes(t, held[t]), _alignment(flow, t), born[t], last[t])
         for t in tensors
@@ -374,13 +402,14 @@ def _layout(search: Search, cuts: Sequence[int]) -> _Layout:
     for k, (start, stop) in enumerate(spans):
         summing = (p for p in flow.sums if start <= p < stop)
         buffers += [Buffer(flow.sums[p], _ALIGNMENT, k, k + 1) for p in summing]
+    if scratch_bytes is None:
+        scratch_bytes = [max(search.scratch[start:stop]) for start, stop in spans]
     scratch = [
-        Buffer(max(search.scratch[start:stop]), SCRATCH_ALIGNMENT, k, k + 1)
-        for k, (start, stop) in enumerate(spans)
+        Buffer(nbytes, SCRATCH_ALIGNMENT, k, k + 1) for k, nbytes in enumerate(scratch_bytes)
     ]
     need = max((search.need(start, stop) for start, stop in spans), default=0)
-    arrangement = arrange([*buffers, *scratch], clearances, need)
-    return _Layout(
+    arrangement = arrange([*buffers, *scratch], clearances, max(need, goal_bytes))
+    return Layout(
         regions=regions,
         lines_held=held,
         offsets=dict(zip(tensors, arrangement.offsets, strict=False)),
@@ -397,9 +426,22 @@ def _alignment(flow: Flow, tensor: int) -> int:
     return max(_ALIGNMENT, flow.tensors[tensor].dtype.nbytes)
 
 
-def _plan(
-    graph: Graph, search: Search, layout: _Layout, memory: str, keep_input: bool, core: Core
+def plan_of(
+    graph: Graph,
+    search: Search,
+    layout: Layout,
+    memory: str,
+    keep_input: bool,
+    core: Core,
+    limit_of: Callable[[int, int], int] | None = None,
 ) -> Plan:
+    """The plan of a layout, each node with a kernel whose scratch finds a place that is free while
+    its region runs.
+
+    Args:
+        limit_of: (position, bytes of that place) -> limit to the scratch of the node's kernel; by
+            default what is left beside the pointers.
+    """
     flow = search.flow
     roots = alias_roots(graph)
     slots = {
@@ -416,6 +458,8 @@ def _plan(
                 continue
             # What the gap has beyond the least goes to the kernel; pointers take the rest.
             limit = least + gap.size_bytes - search.scratch[position]
+            if limit_of is not None:
+                limit = limit_of(position, gap.size_bytes)
             size = operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
             limits[node.index] = limit
             if size:
@@ -439,7 +483,7 @@ def _plan(
 
 
 def _slot(
-    graph: Graph, flow: Flow, layout: _Layout, tensor: Tensor, root: Tensor, memory: str
+    graph: Graph, flow: Flow, layout: Layout, tensor: Tensor, root: Tensor, memory: str
 ) -> Slot:
     """Where a tensor lies, whose memory is that of ``root``: in rows, if it holds whole ones."""
     offset = layout.offsets[root.index] + bytes_into_row(graph, tensor)
@@ -458,7 +502,7 @@ def _name(flow: Flow) -> str:
     return "rows" if not flow.blocks else "blocks" if min(widths) > 1 else "pixels"
 
 
-def _largest_gap(layout: _Layout, region: int) -> Scratch:
+def _largest_gap(layout: Layout, region: int) -> Scratch:
     """The largest aligned place in the arena that no tensor of the region takes."""
     used = layout.arrangement.used_bytes
     best = Scratch("", 0, 0)
@@ -472,12 +516,12 @@ def _largest_gap(layout: _Layout, region: int) -> Scratch:
 
 
 def _steps(
-    graph: Graph, flow: Flow, layout: _Layout, scratch: Mapping[int, Scratch]
+    graph: Graph, flow: Flow, layout: Layout, scratch: Mapping[int, Scratch]
 ) -> Iterator[Step]:
     input_number = {tensor.index: k for k, tensor in enumerate(graph.inputs)}
     for k, region in enumerate(layout.regions):
         live = _union(layout, k)
-        if region.stop - region.start == 1 and flow.is_whole(region.start):
+        if region.stop - region.start == 1 and _in_one_go(flow, layout, region):
             whole = flow.nodes[region.start]
             used = live + _size(scratch.get(whole.index))
             yield Step(whole.index, 0, whole.output.height, used)
@@ -488,11 +532,31 @@ def _steps(
             yield Step(node, event.y, event.y + 1, live + _size(scratch.get(node)))
 
 
+def _in_one_go(flow: Flow, layout: Layout, region: Region) -> bool:
+    """Whether a region's only node may make all rows at once: nothing arrives or is added up, and
+    no result is written over what is still to be read, or lies in a ring as nobody reads it."""
+    position = region.start
+    if flow.is_whole(position):
+        return True
+    if position in flow.sums or any(event.position != position for event in region.events):
+        return False
+
+    def extent(tensor: int) -> range:
+        size = flow.line_bytes(tensor) * layout.lines_held[tensor]
+        return range(layout.offsets[tensor], layout.offsets[tensor] + size)
+
+    return not region.rings and not any(
+        extent(source).start < extent(made).stop and extent(made).start < extent(source).stop
+        for source in region.live_in
+        for made in region.live_out
+    )
+
+
 def _size(scratch: Scratch | None) -> int:
     return 0 if scratch is None else scratch.size_bytes
 
 
-def _union(layout: _Layout, region: int) -> int:
+def _union(layout: Layout, region: int) -> int:
     """Bytes of all tensors that are live in a region, bytes in common counted once."""
     total = end = 0
     for start, stop in _tensor_spans(layout, region):
@@ -501,7 +565,7 @@ def _union(layout: _Layout, region: int) -> int:
     return total
 
 
-def _tensor_spans(layout: _Layout, region: int) -> list[tuple[int, int]]:
+def _tensor_spans(layout: Layout, region: int) -> list[tuple[int, int]]:
     """From where to where the tensors lie that are live in a region, in ascending order."""
     return sorted(
         (layout.arrangement.offsets[k], layout.arrangement.offsets[k] + buffer.size_bytes)

@@ -1,0 +1,85 @@
+"""What the nodes of a plan take on a core, for a planner that chooses between ways to run them.
+
+The counts are those of ``tinyaiot.predict``, of single nodes, before there is a plan.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from tinyaiot.calibrations import Calibration, calibration_of
+from tinyaiot.cores import Core
+from tinyaiot.costs import Work
+from tinyaiot.csource import Ref, Value
+from tinyaiot.graph import Tensor
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.blocks import in_blocks, reads_blocks
+from tinyaiot.planner.work import Instructions, Run, rule_of_thumb
+from tinyaiot.predict import count
+
+_NOWHERE = Ref("NULL")
+
+
+def instructions_on(core: Core) -> Instructions:
+    """What nodes take on ``core``; by a rule of thumb where it, or a kernel, is not calibrated."""
+    calibration = calibration_of(core.id)
+    if calibration is None:
+        return rule_of_thumb
+    return functools.partial(_counted, calibration)
+
+
+def _counted(calibration: Calibration, run: Run) -> float:
+    node = in_blocks(run.node, run.blocks)
+    operator, context = operator_of(node), _Anywhere(run)
+    lower = operator.lower_sums if run.has_sums else operator.lower
+    total = 0.0
+    for call in lower(node, context).calls:
+        work = Work(node, call, run.calls)
+        found = count(work, calibration.kernels.get(work.kernel))
+        if found is None:
+            return rule_of_thumb(run)
+        total += found
+    return total
+
+
+@dataclass(frozen=True)
+class _Anywhere:
+    """A :class:`tinyaiot.operators.base.LowerContext` of a node that has no addresses yet."""
+
+    run: Run
+
+    @property
+    def core(self) -> Core:
+        return self.run.core
+
+    @property
+    def blocks(self) -> int:
+        return 1 if reads_blocks(self.run.node) else self.run.blocks
+
+    @property
+    def prefix(self) -> str:
+        return ""
+
+    def source(self, tensor: Tensor) -> Value:
+        return _NOWHERE
+
+    def sink(self, tensor: Tensor) -> Value:
+        return _NOWHERE
+
+    def lies_whole(self, tensor: Tensor) -> bool:
+        if any(tensor.index == output.index for output in self.run.node.outputs):
+            return self.run.makes_whole
+        return tensor.is_constant or self.run.reads_whole
+
+    def lie_apart(self, a: Tensor, b: Tensor) -> bool:
+        return self.run.lie_apart
+
+    def scratch(self) -> Value:
+        return _NOWHERE
+
+    def sums(self) -> Value:
+        return _NOWHERE
+
+    def filled_row(self, value: int, nbytes: int) -> Value:
+        return _NOWHERE

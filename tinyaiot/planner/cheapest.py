@@ -1,0 +1,327 @@
+"""The plan of fewest instructions that fits so many bytes.
+
+Regions are cut as in ``tinyaiot.planner.streaming``, but for what they cost: f[j] = min over i of
+f[i] + cost(i, j), where a region costs what its nodes do with the fastest kernels whose scratch
+finds room beside it. A node alone makes all its rows in one go, so a model that has all the RAM it
+wants is planned layer by layer, and only what does not fit is streamed; by whole rows where that
+does, in blocks as large as do where not.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tinyaiot.cores import Core
+from tinyaiot.graph import Graph
+from tinyaiot.operators import operator_of
+from tinyaiot.plan import Plan
+from tinyaiot.planner.flow import Flow, choose_blocks, flow_of
+from tinyaiot.planner.streaming import Search, lay_out, plan_of
+from tinyaiot.planner.work import Instructions, Run
+
+# Pixels of blocks that are tried, None for whole rows; the cheaper first.
+_PIXELS = (None, 16, 8, 4, 2, 1)
+
+# Shares of the budget that regions leave free where they can: the fuller they are, the less likely
+# it is that all their addresses can be met.
+_SLACKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A way to compute a node.
+
+    Attributes:
+        scratch_bytes: row pointers included.
+        limit: of the kernel's own scratch, that makes an operator choose it.
+    """
+
+    scratch_bytes: int
+    limit: int
+    instructions: float
+
+
+def _fastest_in(room_bytes: int, kernels: Sequence[_Kernel]) -> _Kernel:
+    """Of kernels by ascending scratch and speed; the first where none fits."""
+    return next((k for k in reversed(kernels) if k.scratch_bytes <= room_bytes), kernels[0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Way:
+    """A way to run the nodes [start, stop) together.
+
+    Attributes:
+        need_bytes: without scratch.
+        kernels: by node, from the least scratch on, each faster than the one before.
+        lies_apart: whether no result may be written over an input.
+    """
+
+    start: int
+    stop: int
+    need_bytes: int
+    kernels: tuple[tuple[_Kernel, ...], ...]
+    blocks: Mapping[int, int]
+    lies_apart: bool
+
+    @functools.cached_property
+    def least_instructions(self) -> float:
+        return sum(kernels[-1].instructions for kernels in self.kernels)
+
+    def within(self, budget_bytes: int) -> _Piece | None:
+        """With the fastest kernels that fit a budget; None where some node has none."""
+        room = budget_bytes - self.need_bytes
+        chosen = [_fastest_in(room, kernels) for kernels in self.kernels]
+        scratch = max(kernel.scratch_bytes for kernel in chosen)
+        if scratch > room:
+            return None
+        return _Piece(self, scratch, sum(kernel.instructions for kernel in chosen))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A region, the way it is run, and what that takes within some budget."""
+
+    way: _Way
+    scratch_bytes: int
+    instructions: float
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The cheapest way to run the nodes before a place to cut."""
+
+    instructions: float
+    regions: int
+    boundary_bytes: int
+    last: _Piece | None
+
+    @property
+    def rank(self) -> tuple[float, int, int]:
+        return (self.instructions, self.regions, self.boundary_bytes)
+
+
+def _cost(pieces: Sequence[_Piece]) -> float:
+    return sum(piece.instructions for piece in pieces)
+
+
+class Cheapest:
+    """The cheapest plans of a graph, by what they may take."""
+
+    def __init__(
+        self, graph: Graph, core: Core, keep_input: bool, feed: bool, instructions: Instructions
+    ) -> None:
+        self._graph = graph
+        self._core = core
+        self._keep_input = keep_input
+        self._feed = feed
+        self._instructions = instructions
+        self._flows: dict[tuple[frozenset[tuple[int, int]], frozenset[int]], Search] = {}
+        self._kernels: dict[tuple[int, int, int, bool, bool, bool, bool], tuple[_Kernel, ...]] = {}
+        self._ways: dict[tuple[int, int, int | None], _Way] = {}
+        self._rows = self._search({})
+        self._uncut = self._rows.flow
+        self._finest = self._search(choose_blocks(self._uncut, _PIXELS[-1] or 1))
+        count = len(self._uncut.nodes)
+        self._floors = [self._streamed_floor(position) for position in range(count)]
+
+    def plan(self, budget_bytes: int, memory: str) -> Plan | None:
+        """The cheapest plan found whose arena takes ``budget_bytes`` at most."""
+        slacks = [int(share * budget_bytes) for share in _SLACKS]
+        found = [self.pieces(budget_bytes, slack) for slack in slacks]
+        found += [self.pieces(budget_bytes - slack) for slack in slacks[1:]]
+        cuts = dict.fromkeys(pieces for pieces in found if pieces is not None)
+        plans = (self._laid_out(pieces, budget_bytes, memory) for pieces in sorted(cuts, key=_cost))
+        return next((plan for plan in plans if plan is not None), None)
+
+    def _laid_out(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:
+        ways = [piece.way for piece in pieces]
+        blocks = {position: number for way in ways for position, number in way.blocks.items()}
+        alone = frozenset(way.start for way in ways if way.lies_apart)
+        search = self._search(blocks, alone)
+        layout = lay_out(
+            search,
+            (0, *(way.stop for way in ways)),
+            [piece.scratch_bytes for piece in pieces],
+            [k for k, way in enumerate(ways) if way.lies_apart],
+            budget_bytes,
+        )
+        if layout.arrangement.used_bytes > budget_bytes:
+            return None
+        kernels = {
+            position: of_node
+            for way in ways
+            for position, of_node in enumerate(way.kernels, start=way.start)
+        }
+
+        def limit(position: int, room: int) -> int:
+            return _fastest_in(room, kernels[position]).limit
+
+        return plan_of(self._graph, search, layout, memory, self._keep_input, self._core, limit)
+
+    def pieces(self, budget_bytes: int, slack_bytes: int = 0) -> tuple[_Piece, ...] | None:
+        """The cheapest regions, each of which needs ``budget_bytes`` at most.
+
+        Args:
+            slack_bytes: to be left by all regions that can.
+        """
+        best: list[_Best | None] = [_Best(0.0, 0, 0, None)]
+        for stop in range(1, len(self._uncut.nodes) + 1):
+            best.append(self._best_before(stop, best, budget_bytes, slack_bytes))
+        found: list[_Piece] = []
+        last = best[-1]
+        while last is not None and last.last is not None:
+            found.append(last.last)
+            last = best[last.last.way.start]
+        return None if last is None else tuple(reversed(found))
+
+    def _best_before(
+        self, stop: int, best: list[_Best | None], budget_bytes: int, slack_bytes: int
+    ) -> _Best | None:
+        found: _Best | None = None
+        floor = 0.0
+        for start in reversed(range(stop)):
+            before = best[start]
+            floor += self._floors[start]
+            if before is None or self._finest.least_need(start, stop) > budget_bytes:
+                continue
+            # Short regions come first: what is streamed takes no less than its floor.
+            if found is not None and before.instructions + floor >= found.instructions:
+                continue
+            piece = self._piece(start, stop, budget_bytes - slack_bytes)
+            if piece is None and slack_bytes:
+                piece = self._piece(start, stop, budget_bytes)
+            if piece is None:
+                continue
+            candidate = _Best(
+                before.instructions + piece.instructions,
+                before.regions + 1,
+                before.boundary_bytes + self._rows.boundary_bytes(start, stop),
+                piece,
+            )
+            if found is None or candidate.rank < found.rank:
+                found = candidate
+        return found
+
+    def _piece(self, start: int, stop: int, budget_bytes: int) -> _Piece | None:
+        """The cheapest way to run the nodes [start, stop) within a budget."""
+        found: _Piece | None = None
+        for way in self._ways_of(start, stop, budget_bytes):
+            piece = way.within(budget_bytes)
+            if piece is not None and (found is None or piece.instructions < found.instructions):
+                found = piece
+            # Smaller blocks only cost more, unless they make room for faster kernels.
+            if found is not None and found.instructions <= way.least_instructions:
+                break
+        return found
+
+    def _ways_of(self, start: int, stop: int, budget_bytes: int) -> Iterator[_Way]:
+        if stop - start == 1 and start not in self._arriving:
+            yield self._alone(start)
+        tried: set[frozenset[tuple[int, int]]] = set()
+        for pixels in _PIXELS:
+            blocks = {} if pixels is None else choose_blocks(self._uncut, pixels, start, stop)
+            key = frozenset(blocks.items())
+            if key in tried:
+                continue
+            tried.add(key)
+            if self._search(blocks).least_need(start, stop) <= budget_bytes:
+                yield self._together(start, stop, pixels, blocks)
+
+    @functools.cached_property
+    def _arriving(self) -> frozenset[int]:
+        """Positions of nodes before which rows arrive."""
+        return frozenset(self._uncut.maker[tensor] for tensor in self._uncut.fed)
+
+    @functools.cache  # noqa: B019 - lives as long as its cache
+    def _alone(self, position: int) -> _Way:
+        """A node by itself, all in one go."""
+        sums = position in self._uncut.sums
+        search = self._search({}, frozenset({position})) if sums else self._rows
+        kernels = self._kernels_of(search.flow, position, 1, True, True, True)
+        need = search.need_apart(position, position + 1)
+        return _Way(position, position + 1, need, (kernels,), {}, lies_apart=True)
+
+    def _together(
+        self, start: int, stop: int, pixels: int | None, blocks: Mapping[int, int]
+    ) -> _Way:
+        if (start, stop, pixels) not in self._ways:
+            search = self._search(blocks)
+            flow, region = search.flow, search.region(start, stop)
+            there, stays = set(region.live_in), set(region.live_out)
+            kernels = []
+            for position in range(start, stop):
+                reads_whole = all(use.source in there for use in flow.uses[position])
+                makes_whole = all(tensor in stays for tensor in flow.made_by(position))
+                apart = not (reads_whole and makes_whole)
+                calls = flow.steps(position)
+                kernels.append(
+                    self._kernels_of(flow, position, calls, reads_whole, makes_whole, apart)
+                )
+            need = search.need_without_scratch(start, stop)
+            way = _Way(start, stop, need, tuple(kernels), blocks, lies_apart=False)
+            self._ways[start, stop, pixels] = way
+        return self._ways[start, stop, pixels]
+
+    def _streamed_floor(self, position: int) -> float:
+        flow = self._uncut
+        if flow.is_whole(position):
+            return 0.0
+        kernels = self._kernels_of(flow, position, flow.steps(position), False, False, True)
+        return kernels[-1].instructions
+
+    def _kernels_of(
+        self,
+        flow: Flow,
+        position: int,
+        calls: int,
+        reads_whole: bool,
+        makes_whole: bool,
+        apart: bool,
+    ) -> tuple[_Kernel, ...]:
+        blocks = flow.blocks.get(position, 1)
+        has_sums = position in flow.sums
+        key = (position, blocks, calls, reads_whole, makes_whole, apart, has_sums)
+        if key not in self._kernels:
+            run = Run(
+                node=flow.nodes[position],
+                core=self._core,
+                calls=calls,
+                blocks=blocks,
+                reads_whole=reads_whole,
+                makes_whole=makes_whole,
+                lie_apart=apart,
+                has_sums=has_sums,
+            )
+            self._kernels[key] = tuple(self._menu(flow, position, run))
+        return self._kernels[key]
+
+    def _menu(self, flow: Flow, position: int, run: Run) -> Iterator[_Kernel]:
+        if run.has_sums:
+            yield _Kernel(0, 0, self._instructions(run))
+            return
+        node = flow.node(position)
+        operator = operator_of(node)
+        least = operator.least_scratch(node, self._core)
+        sizes = {k.scratch_bytes(node, self._core) for k in operator.applying(node, self._core)}
+        fastest: float | None = None
+        for limit in sorted(size for size in sizes or {0} if size >= least):
+            core = self._core.with_scratch_limit(limit)
+            instructions = self._instructions(replace(run, core=core))
+            if fastest is None or instructions < fastest:
+                fastest = instructions
+                yield _Kernel(operator.scratch_bytes(node, core), limit, instructions)
+
+    def _search(self, blocks: Mapping[int, int], alone: frozenset[int] = frozenset()) -> Search:
+        key = (frozenset(blocks.items()), alone)
+        if key not in self._flows:
+            flow = flow_of(
+                self._graph,
+                keep_input=self._keep_input,
+                feed=self._feed,
+                blocks=blocks,
+                alone=alone,
+            )
+            self._flows[key] = Search(flow, self._core)
+        return self._flows[key]
