@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from tinyaiot.calibrations import Calibration, calibration_of
 from tinyaiot.cores import Core
-from tinyaiot.costs import Work
 from tinyaiot.csource import Ref, Value
 from tinyaiot.graph import Tensor
+from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.blocks import in_blocks, reads_blocks
 from tinyaiot.planner.work import Instructions, Run, rule_of_thumb

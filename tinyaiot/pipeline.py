@@ -192,7 +192,8 @@ def plan_without_limits(model: Model, board: Board | None, options: PlanOptions)
         NoPlanFitsError: ``options.ram_bytes`` do not suffice.
     """
     core = core_of(board)
-    return _plan(model, core, _limited([_UNLIMITED], options.ram_bytes), options, is_budget=True)
+    limited = _limited([_UNLIMITED], options.ram_bytes)
+    return _plan(model, core, limited, options, is_budget=options.ram_bytes is not None)
 
 
 def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ...]:

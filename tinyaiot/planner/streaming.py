@@ -522,9 +522,9 @@ def _steps(
     for k, region in enumerate(layout.regions):
         live = _union(layout, k)
         if region.stop - region.start == 1 and _in_one_go(flow, layout, region):
-            whole = flow.nodes[region.start]
-            used = live + _size(scratch.get(whole.index))
-            yield Step(whole.index, 0, whole.output.height, used)
+            node = flow.nodes[region.start].index
+            used = live + _size(scratch.get(node))
+            yield Step(node, 0, flow.steps(region.start), used)
             continue
         for event in region.events:
             arrives = event.position < 0
