@@ -168,6 +168,7 @@ def dsp_tiles(meets_all_channels: _Predicate) -> Kernel:
         scratch_bytes=winograd_dsp.scratch_bytes,
         shared=winograd_dsp.SHARED_SOURCES,
         layout=winograd_dsp.tile_filters,
+        stretch=lambda node: winograd_dsp.OUT_COLUMNS,
         row_pairs=winograd_dsp.row_pairs,
         pays_by_rows=winograd_dsp.pays_by_rows,
         flash_bytes=winograd_dsp.flash_bytes,

@@ -24,11 +24,13 @@ from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_l
 
 SHARED_SOURCES = (CLAMP_SOURCE,)
 
+# Output pixels of two tiles side by side.
+OUT_COLUMNS = 4
+
 _FOUR = 4
 _POSITIONS = 16
 _MOST_FOURS = 16
 _COLUMNS = 6
-_OUT_COLUMNS = 4
 _INT8_MAX_ABS = 128
 _FLOOR_SHIFT = 11
 
@@ -49,7 +51,7 @@ def takes_tiles(node: Node, core: Core) -> bool:
     return (
         all((w.stride, w.dilation) == (1, 1) for w in windows)
         and max(windows[1].pad_before, windows[1].pad_after) < _COLUMNS
-        and node.output.width >= _OUT_COLUMNS
+        and node.output.width >= OUT_COLUMNS
         and node.input(0).channels >= _FOUR
         and node.output.channels > 1
         and _sums_fit(linear)
@@ -67,7 +69,7 @@ def pays_by_rows(node: Node) -> bool:
 def _count(node: Node, rows: int) -> int:
     """About how many instructions the node takes in tiles, of which ``rows`` rows are kept."""
     fours, pairs = _fours(node), -(-node.output.channels // 2)
-    tiles = -(-node.output.height // rows) * -(-node.output.width // _OUT_COLUMNS)
+    tiles = -(-node.output.height // rows) * -(-node.output.width // OUT_COLUMNS)
     return tiles * (100 + 300 * fours + pairs * (_POSITIONS * (10 * fours + 2) + 220))
 
 
