@@ -42,9 +42,10 @@ _ORDER = (0, 2, 1, 3)
 
 
 def takes_tiles(node: Node, core: Core) -> bool:
-    """Whether ``ta_conv_2d_s8_winograd_dsp`` is exact for the node, and pays. All tiles must meet
-    the input."""
-    if "dsp" not in core.features or node.input(1).shape[1:3] != (3, 3):
+    """Whether ``ta_conv_2d_s8_winograd_dsp`` is exact for the node, and pays; where there is Helium
+    it never does. All tiles must meet the input."""
+    has_dsp = "dsp" in core.features and "mve" not in core.features
+    if not has_dsp or node.input(1).shape[1:3] != (3, 3):
         return False
     windows = convolution_windows(node)
     linear = settled_linear(node)
