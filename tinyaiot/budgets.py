@@ -16,6 +16,7 @@ from typing import Any
 from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.frontends import Model
+from tinyaiot.levers import plans_on
 from tinyaiot.pipeline import PlanOptions, plan_model_on, plan_without_limits
 from tinyaiot.plan import Plan
 from tinyaiot.planner import Objective
@@ -231,11 +232,8 @@ class _Asked:
         known = (board_by_id(board_id) for board_id in board_ids())
         larger = (b for b in known if size(b) > size(board) and b.processor.arch != "host")
         way = None
-        for other in sorted(larger, key=size):
-            try:
-                need = need_on(other, plan_model_on(self.model, other, self.options))
-            except DoesNotFitError:
-                continue
+        for other, plan in plans_on(self.model, sorted(larger, key=size), self.options):
+            need = need_on(other, plan)
             if need is None:
                 continue
             option = f"--board {other.id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,20 +115,27 @@ def smallest_board(model: Model, options: PlanOptions) -> Board | None:
     """The board of least RAM, then least flash, that takes the model as asked; None for none."""
     known = (board_by_id(board_id) for board_id in board_ids())
     boards = [board for board in known if board.processor.arch != "host"]
+    boards.sort(key=lambda b: (_ram_bytes(b), b.flash.size_bytes))
+    return next((board for board, _ in plans_on(model, boards, options)), None)
+
+
+def plans_on(
+    model: Model, boards: Iterable[Board], options: PlanOptions
+) -> Iterator[tuple[Board, Plan]]:
+    """Of ``boards`` those that take the model, with their plans."""
     needed: dict[str, int] = {}
-    for board in sorted(boards, key=lambda b: (_ram_bytes(b), b.flash.size_bytes)):
+    for board in boards:
         # Another board of the same core refused it, and said what would be enough.
         if _ram_bytes(board) < needed.get(board.core, 0):
             continue
         try:
-            plan_model_on(model, board, options)
+            plan = plan_model_on(model, board, options)
         except NoPlanFitsError as error:
             needed[board.core] = error.closest.total_arena_bytes
         except DoesNotFitError:
             continue
         else:
-            return board
-    return None
+            yield board, plan
 
 
 def _ram_bytes(board: Board) -> int:
