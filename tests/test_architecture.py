@@ -45,6 +45,7 @@ LAYERS = (
         "sizes",
         "predict",
         "instructions",
+        "flash_room",
     ),
     ("devices",),
     (

@@ -19,9 +19,10 @@ from tests.support import draw, emulated, graphs
 from tests.support.builder import ModelBuilder
 from tests.test_cores import drawn, kernels
 from tinyaiot.boards import Board, board_by_id
-from tinyaiot.cores import UNLIMITED_FLASH
+from tinyaiot.cores import UNLIMITED_FLASH, Core
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.depthwise_dsp import takes_bands
 from tinyaiot.operators.windows import Padding, Window
 
 _BOARD = "mps2-an386"
@@ -38,6 +39,7 @@ _EXPECTED = {
     "ta_add_s8_affine_dsp",
 }
 _SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}
+_WIDE = {"ta_conv_2d_s8_wide_dsp", "ta_fully_connected_s8_wide_dsp"}
 _SMALL = {
     "ta_conv_2d_s8_dsp",
     "ta_conv_2d_s8_pieces_dsp",
@@ -67,6 +69,7 @@ def windowed(
     windows: tuple[tuple[int, int], ...] = _WINDOWS,
     depths: tuple[int, ...] = _DEPTHS,
     most_strides: tuple[int, int] = (3, 3),
+    heights: tuple[int, int] = (7, 9),
 ) -> graphs.DrawnModel:
     """One convolution; its outputs often begin at the zero point, as they do behind a ReLU."""
     depthwise = op == "DEPTHWISE_CONV_2D"
@@ -74,7 +77,7 @@ def windowed(
     strides = draw_from(st.tuples(*(st.integers(1, most) for most in most_strides)))
     dilation = draw_from(st.sampled_from((1, 1, 1, 2))) if strides == (1, 1) else 1
     scheme = draw_from(st.sampled_from(Padding))
-    height, width = draw_from(st.tuples(st.integers(7, 9), st.integers(7, 40)))
+    height, width = draw_from(st.tuples(st.integers(*heights), st.integers(7, 40)))
     height += (kernel_h - 1) * (dilation - 1)
     width += (kernel_w - 1) * (dilation - 1)
     channels = draw_from(st.sampled_from(depths))
@@ -162,6 +165,12 @@ _SPACIOUS_STRATEGIES = {
     "tiles": windowed("CONV_2D", ((3, 3),), (4, 5, 7, 8, 16, 20, 31, 66, 130), (1, 1)),
 }
 
+_FAST_STRATEGIES = {
+    "fast_conv": windowed("CONV_2D"),
+    "fast_connected": fully_connected(),
+    "bands": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (12, 33)),
+}
+
 
 @pytest.fixture
 def board() -> Board:
@@ -194,6 +203,20 @@ def test_kernels_with_flash_to_spare_equal_tflm(
     taken = Counter(k for case in cases for k in kernels(case, core))
     assert all(taken[name] >= 5 for name in _SPACIOUS), taken
     emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
+
+
+def test_widened_filters_and_bands_equal_tflm(board: Board, tmp_path: Path) -> None:
+    core = board.processor.with_flash_limit(UNLIMITED_FLASH)
+    cases = [case for name, s in _FAST_STRATEGIES.items() for case in drawn(s, name, _CASES)]
+    taken = Counter(k for case in cases for k in kernels(case, core))
+    assert all(taken[name] >= 5 for name in _WIDE), taken
+    assert sum(_has_bands(case, core) for case in cases) >= 5
+    emulated.check(cases, board, tmp_path, flash_limit=UNLIMITED_FLASH)
+
+
+def _has_bands(case: emulated.Case, core: Core) -> bool:
+    (node,) = case.model.graph.nodes
+    return node.op == "DEPTHWISE_CONV_2D" and takes_bands(node, core)
 
 
 def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) -> None:

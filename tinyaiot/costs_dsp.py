@@ -22,6 +22,7 @@ from tinyaiot.operators.convolution import convolution_windows
 
 _GROUP = 3
 _FEWEST_FOURS = 2
+_BAND_ROWS = 14
 
 
 def _groups(work: Work) -> Features:
@@ -173,6 +174,8 @@ def _linear(work: Work, taps: int, lanes: int, times: int) -> Features:
 
 def _depthwise(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp``: outputs of a row, or of two together."""
+    if work.call.function.endswith("_bands") and work.calls == 1:
+        return _bands(work)
     channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
     pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
     vertical, _ = convolution_windows(work.node)
@@ -198,6 +201,34 @@ def _depthwise(work: Work) -> Features:
             found[f"channel {form}"] += passes * WORD
             found[f"channel {form} pair s{stride}"] += passes * WORD * (count // 2)
             found[f"channel {form} odd s{stride}"] += passes * WORD * (count % 2)
+    return dict(found)
+
+
+def _bands(work: Work) -> Features:
+    """``ta_depthwise_conv_2d_s8_3x3_dsp_bands``, of all rows at once."""
+    channels, height = integer(work, "out_channels", 1), work.node.output.height
+    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
+    bands = -(-height // _BAND_ROWS)
+    words = (height + height % 2) // 2 + bands
+    found: Counter[str] = Counter({"band": bands, "band word": words})
+    (span,) = spans(work)
+    found.update(_clamped(work, span))
+    for x, count in span.stretches(max(integer(work, "stretch", 1), 1)):
+        left = x - pad
+        inside = min(left + count + 2, width) - max(left, 0)
+        passes = -(-channels // WORD)
+        tops = bands * passes * WORD
+        found["stretch"] += bands
+        found["column beside"] += bands * (count + 2 - inside)
+        found["pass"] += bands * passes
+        found["pass word"] += words * passes
+        found["pass word column"] += words * passes * inside
+        found["pass column"] += passes * inside
+        found["channel"] += tops
+        found["channel pair"] += tops * (count // 2)
+        found["channel odd"] += tops * (count % 2)
+        found["channel pair word"] += (words - bands) * passes * WORD * (count // 2)
+        found["channel odd word"] += (words - bands) * passes * WORD * (count % 2)
     return dict(found)
 
 

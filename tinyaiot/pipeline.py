@@ -14,10 +14,11 @@ from tinyaiot.build import Builder, Image, build, read_manifest
 from tinyaiot.codegen.export import Format, export_models
 from tinyaiot.codegen.model import ModelSources, model_sources
 from tinyaiot.codegen.project import Sources, generate_project
-from tinyaiot.cores import UNLIMITED_FLASH, Core, core_by_id
+from tinyaiot.cores import Core, core_by_id
 from tinyaiot.documents import graph_document, plan_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
+from tinyaiot.flash_room import flash_limit
 from tinyaiot.frontends import Model, load
 from tinyaiot.instructions import instructions_on
 from tinyaiot.measure import Deployment
@@ -105,9 +106,6 @@ MEASUREMENT = "measurement.json"
 _HARNESS_RAM_BYTES = 256
 _UNLIMITED = Memory("ram", 1 << 31)
 
-# What a kernel may take of flash to be faster.
-_FLASH_LIMITS = {Objective.BALANCED: 0, Objective.SPEED: UNLIMITED_FLASH, Objective.RAM: 0}
-
 
 def memories(board: Board) -> tuple[Memory, ...]:
     """What each RAM of the board has for models, in the order of the board file."""
@@ -170,9 +168,10 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     given = memories(board)
     left = _limited(given, options.ram_bytes)
     is_budget = left != given
+    core = _core_for(models, board, options)
     plans: list[Plan] = []
     for model in models:
-        plans.append(_plan(model, board.processor, left, options, is_budget))
+        plans.append(_plan(model, core, left, options, is_budget))
         left = tuple(
             replace(m, capacity_bytes=m.capacity_bytes - plans[-1].arena_bytes.get(m.name, 0))
             for m in left
@@ -191,9 +190,17 @@ def plan_without_limits(model: Model, board: Board | None, options: PlanOptions)
     Raises:
         NoPlanFitsError: ``options.ram_bytes`` do not suffice.
     """
-    core = core_of(board)
+    core = _core_for([model], board, options)
     limited = _limited([_UNLIMITED], options.ram_bytes)
     return _plan(model, core, limited, options, is_budget=options.ram_bytes is not None)
+
+
+def _core_for(models: Sequence[Model], board: Board | None, options: PlanOptions) -> Core:
+    """The board's core, with the flash that the objective lets each kernel take to be faster."""
+    core = core_of(board)
+    if options.objective is not Objective.SPEED:
+        return core
+    return core.with_flash_limit(flash_limit([model.graph for model in models], board))
 
 
 def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ...]:
@@ -211,7 +218,7 @@ def _plan(
 ) -> Plan:
     return plan_model(
         model.graph,
-        core.with_flash_limit(_FLASH_LIMITS[options.objective]),
+        core,
         left,
         objective=options.objective,
         keep_input=options.keep_input,

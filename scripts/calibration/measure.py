@@ -84,7 +84,7 @@ def draw_batches(core: Core, board: Board, seed: int, quota: int) -> Iterator[Ba
     lots = [Lot(Draw(rng), most) for _ in cores]
     for op in drawn_operators():
         chosen: dict[str, int] = {}
-        for attempt in range(_ATTEMPTS * quota):
+        for attempt in range(_ATTEMPTS * quota * len(cores)):
             if chosen and min(chosen.values()) >= quota:
                 break
             k = attempt % len(cores)

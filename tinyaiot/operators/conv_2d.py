@@ -22,6 +22,7 @@ from tinyaiot.operators.convolution_kernels import (
     portable_columns,
     riscv_columns,
     thumb_windows,
+    wide_groups,
 )
 from tinyaiot.operators.linear import Linear, LinearKernel
 from tinyaiot.operators.windows import taps
@@ -74,6 +75,7 @@ class Conv2D(Convolution):
         ),
         helium_columns(_has_one_group),
         dsp_tiles(_has_one_group),
+        wide_groups(_has_one_group),
         dsp_columns(_has_one_group),
         *dsp_groups(_has_one_group),
         *thumb_windows(_has_one_group),

@@ -82,6 +82,30 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     return (*(groups(most) for most in range(linear_dsp.MOST_PIXELS, 0, -1)), pieces)
 
 
+def wide_groups(meets_all_channels: _Predicate) -> Kernel:
+    """Groups of two widened windows under filters widened in flash, for cores with the DSP
+    extension."""
+
+    def applies(node: Node, core: Core) -> bool:
+        return (
+            meets_all_channels(node)
+            and linear_dsp.takes_wide_pairs(node, core)
+            and linear_dsp.gains_by_wide_groups(node)
+        )
+
+    return LinearKernel(
+        "ta_conv_2d_s8_wide_dsp",
+        "conv_2d/ta_conv_2d_s8_wide_dsp.c",
+        applies=applies,
+        scratch_bytes=lambda node, core: linear_dsp.group_bytes(node, core, linear_dsp.WIDE_PIXELS),
+        shared=linear_dsp.WIDE_SOURCES,
+        layout=linear_dsp.wide_window_pairs,
+        stretch=lambda node: linear_dsp.group(node, linear_dsp.WIDE_PIXELS),
+        tier=TUNED,
+        flash_bytes=linear_dsp.wide_flash_bytes,
+    )
+
+
 def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     """A few widened windows at a time, for cores with Thumb-2 and without."""
 

@@ -22,6 +22,7 @@ from tinyaiot.operators.convolution_kernels import (
     portable_columns,
     riscv_columns,
     thumb_windows,
+    wide_groups,
 )
 from tinyaiot.operators.depthwise_tiles import tile_kernels
 from tinyaiot.operators.linear import (
@@ -138,7 +139,21 @@ class DepthwiseConv2D(Convolution):
             stretch=_words_stretch,
             tier=TUNED,
         ),
+        wide_groups(_has_one_channel),
         *dsp_groups(_has_one_channel),
+        LinearKernel(
+            "ta_depthwise_conv_2d_s8_3x3_dsp",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
+            applies=depthwise_dsp.takes_bands,
+            scratch_bytes=depthwise_dsp.band_bytes,
+            shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_bands.c"),
+            layout=depthwise_dsp.by_channel,
+            stretch=depthwise_dsp.stretch,
+            row_pairs=depthwise_dsp.bands,
+            pads_by_value=True,
+            tier=TUNED,
+            flash_bytes=lambda node: depthwise_dsp.BAND_FLASH_BYTES,
+        ),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",

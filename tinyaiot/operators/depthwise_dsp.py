@@ -17,6 +17,10 @@ from tinyaiot.operators.windows import Window
 
 _CHANNELS = 4
 _MAX_COLUMNS = 32
+_BAND_WORDS = 8
+_LEAST_BAND = 12
+# Of the code of bands, beside that of strips.
+BAND_FLASH_BYTES = 900
 _FLOOR_SHIFT = 8
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
 
@@ -82,6 +86,25 @@ def strip_bytes(node: Node, core: Core) -> int:
     """Scratch of the strips, and of the pointer to a fourth row."""
     columns = _columns(node, -(-stretch(node) // 2) * 2)
     return core.pointer_bytes + _CHANNELS * 8 * columns
+
+
+def takes_bands(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp_bands`` is exact, and not slower than pairs."""
+    return (
+        takes_strips(node, core)
+        and row_pairs(node) is not None
+        and node.output.height >= _LEAST_BAND
+    )
+
+
+def band_bytes(node: Node, core: Core) -> int:
+    """Scratch of a band, of which row pointers are part, or of a strip."""
+    return max(strip_bytes(node, core), _CHANNELS * _BAND_WORDS * 4 * _columns(node, stretch(node)))
+
+
+def bands(node: Node) -> str:
+    """What makes rows in bands."""
+    return "ta_depthwise_conv_2d_s8_3x3_dsp_bands"
 
 
 def row_pairs(node: Node) -> str | None:

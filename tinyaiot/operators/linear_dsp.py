@@ -24,6 +24,9 @@ from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_l
 
 SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 
+# Of kernels whose filters are widened in flash.
+WIDE_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_wide_dsp.c")
+
 # Of kernels that read pixels as bytes, where they lie.
 PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_pieces_s8_dsp.c")
 
@@ -32,6 +35,8 @@ _TAP_ORDER = (0, 2, 1, 3)
 _FLOOR_SHIFT = 11
 _MIN_FOURS = 2
 MOST_PIXELS = 3
+WIDE_PIXELS = 2
+_PIXEL_COST, _WINDOW_COST = 20, 45
 _Words = npt.NDArray[np.uint32]
 
 
@@ -56,6 +61,29 @@ def requantizes(linear: Linear) -> bool:
     )
 
 
+def takes_wide_pairs(node: Node, core: Core) -> bool:
+    """Whether ``ta_linear_s8_wide_dsp`` is exact, on a core whose other kernels are not faster."""
+    linear = settled_linear(node)
+    has_pairs = "dsp" in core.features and "mve" not in core.features
+    return has_pairs and len(linear.filters) > 1 and requantizes(linear)
+
+
+def gains_by_wide_groups(node: Node) -> bool:
+    """Whether a convolution's groups of two under widened filters take fewer instructions than
+    groups of three: each group has its own, which are spread over fewer pixels. A single pixel
+    stays small."""
+    linear = settled_linear(node)
+    saved = len(linear.filters) * (0.4 * fours(linear.filters.shape[1]) + 0.5)
+    return row_pixels(node) > 1 and saved > (
+        _PIXEL_COST if node.input(1).shape[1:3] == (1, 1) else _WINDOW_COST
+    )
+
+
+def wide_flash_bytes(node: Node) -> int:
+    """What filters take more where each tap is an int16."""
+    return int(settled_linear(node).filters.size)
+
+
 def pairs(node: Node) -> Constants:
     """Filters in pairs, with their biases and requantization around each."""
     return _pairs(node, np.arange(settled_linear(node).filters.shape[1]))
@@ -63,9 +91,23 @@ def pairs(node: Node) -> Constants:
 
 def window_pairs(node: Node) -> Constants:
     """The same of a convolution: what does not fill the last word of a row goes behind all rows."""
+    return _pairs(node, _window_order(node))
+
+
+def wide_pairs(node: Node) -> Constants:
+    """Filters in pairs, each tap widened, with their biases and requantization around each."""
+    return _wide_pairs(node, np.arange(settled_linear(node).filters.shape[1]))
+
+
+def wide_window_pairs(node: Node) -> Constants:
+    """The same of a convolution, its taps as those of ``window_pairs``."""
+    return _wide_pairs(node, _window_order(node))
+
+
+def _window_order(node: Node) -> IntArray:
     taps = np.arange(settled_linear(node).filters.shape[1]).reshape(node.input(1).shape[1], -1)
     whole = taps.shape[1] // 4 * 4
-    return _pairs(node, np.concatenate((taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1))))
+    return np.concatenate((taps[:, :whole].reshape(-1), taps[:, whole:].reshape(-1)))
 
 
 def shares_columns(node: Node) -> bool:
@@ -89,6 +131,31 @@ def _pairs(node: Node, order: IntArray) -> Constants:
     linear, found = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     ahead, behind = _exact(linear) if found is None else _by_floors(linear, found)
     words = (ahead, _packed(_joined(linear)[:, order]).view(np.uint32), behind)
+    return Constants(
+        weights=np.ascontiguousarray(np.concatenate(words, axis=1)),
+        requant=None,
+        floors=found is not None,
+    )
+
+
+def _wide_pairs(node: Node, order: IntArray) -> Constants:
+    linear, found = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
+    behind: tuple[IntArray, ...]
+    if found is not None and accumulators_are_short(linear):
+        scale, biases, behind = 256, found.biases(linear).astype(np.int64), (found.slope,)
+    else:
+        found, scale, biases = None, 2, 2 * linear.folded_bias
+        mantissas, shifts = mantissas_and_shifts(linear)
+        rounding = (1 << (shifts - 1)) + (linear.out_zero_point << shifts)
+        behind = (mantissas, rounding, shifts)
+    halves = _halves(linear, scale * linear.filters[:, order].astype(np.int64))
+    taps = np.stack([_packed(half).view(np.uint32) for half in halves], axis=2)
+    constants = zip(*(_halves(linear, values) for values in behind), strict=True)
+    words = (
+        _words(*_halves(linear, biases)),
+        taps.reshape(len(taps), -1),
+        _words(*(values for channel in constants for values in channel)),
+    )
     return Constants(
         weights=np.ascontiguousarray(np.concatenate(words, axis=1)),
         requant=None,

@@ -82,7 +82,10 @@ ta_conv_2d_kernel ta_conv_2d_s8_v7m;
  * and their bounds as in ta_linear_dsp.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_dsp;
 
-/* The same, input channels in fours, one pixel at a time, with scratch for kernel_h * kernel_w
+/* The same, two pixels at a time; filters, bias, requant and their bounds as in ta_wide_dsp.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_wide_dsp;
+
+/* As ta_conv_2d_s8_dsp, input channels in fours, one pixel at a time, with scratch for kernel_h * kernel_w
  * pointers only. */
 ta_conv_2d_kernel ta_conv_2d_s8_pieces_dsp;
 

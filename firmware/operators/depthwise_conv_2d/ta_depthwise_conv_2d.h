@@ -29,6 +29,10 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
  * lies whole in memory, without gaps, and nowhere where input is. */
 void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
+/* The same, in bands of up to fourteen output rows. Needs [columns][4][8] words of scratch for the
+ * input columns of `stretch` output pixels, row pointers included. */
+void ta_depthwise_conv_2d_s8_3x3_dsp_bands(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+
 /* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four
  * rows. Weights are [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where
  * there is no tap, and words in fours. Scratch holds the input columns of `stretch` output

@@ -52,6 +52,9 @@ ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 /* The same, pieces being of whole words, without scratch. */
 ta_fully_connected_kernel ta_fully_connected_s8_pieces_dsp;
 
+/* As ta_fully_connected_s8_dsp; filters, bias, requant and their bounds as in ta_wide_dsp.h. */
+ta_fully_connected_kernel ta_fully_connected_s8_wide_dsp;
+
 /* Cores with Helium; scratch likewise. */
 ta_fully_connected_kernel ta_fully_connected_s8_mve;
 

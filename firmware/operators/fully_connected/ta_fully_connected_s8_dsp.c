@@ -1,32 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Scratch after the pieces' pointers: the widened batch, then it as bytes where its pieces do
- * not end with a word.
- */
-#include <string.h>
-
-#include "ta_dsp_requant.h"
-#include "ta_fully_connected.h"
-#include "ta_linear_dsp.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ta_batch_dsp.h"
 
 void ta_fully_connected_s8_dsp(const ta_fully_connected *op, const int8_t *const *pieces,
                                int8_t *out)
 {
-    const int32_t taps = op->pieces * op->piece_bytes;
-    int32_t *const batch = (int32_t *)op->scratch + op->pieces;
-    ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, taps, op->out_channels, batch);
-    int8_t *const line = (int8_t *)(batch + 2 * ta_linear_dsp_fours(taps));
-    int32_t *widened = batch;
-    for (int32_t k = 0; k < op->pieces; ++k) {
-        if (op->piece_bytes % 4 == 0) {
-            widened = ta_linear_dsp_widen_one(widened, pieces[k], op->piece_bytes / 4, 1);
-        } else {
-            memcpy(line + k * op->piece_bytes, pieces[k], (size_t)op->piece_bytes);
-        }
-    }
-    if (op->piece_bytes % 4 != 0) {
-        (void)ta_linear_dsp_widen_one(batch, line, (taps + 3) / 4, 1);
-    }
-    ta_linear_s8_dsp(&layer, 1, out);
-    ta_clamp_outputs_s8(&op->requant, out, op->out_channels);
+    ta_connect_batch_dsp(op, pieces, out, ta_linear_s8_dsp);
 }
