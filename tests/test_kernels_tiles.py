@@ -40,7 +40,9 @@ _EXPECTED = {
     "rv32-virt": {
         "ta_conv_2d_s8_1x1_rv32",
         "ta_conv_2d_s8_columns_rv32",
+        "ta_conv_2d_s8_pairs_rv32",
         "ta_depthwise_conv_2d_s8_3x3_rv32",
+        "ta_depthwise_conv_2d_s8_3x3_exact_rv32",
         "ta_fully_connected_s8_rv32",
     },
 }

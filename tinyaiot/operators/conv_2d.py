@@ -21,6 +21,7 @@ from tinyaiot.operators.convolution_kernels import (
     helium_columns,
     portable_columns,
     riscv_columns,
+    riscv_pairs,
     thumb_windows,
     wide_groups,
 )
@@ -79,6 +80,7 @@ class Conv2D(Convolution):
         dsp_columns(_has_one_group),
         *dsp_groups(_has_one_group),
         *thumb_windows(_has_one_group),
+        riscv_pairs(_has_one_group),
         LinearKernel(
             "ta_conv_2d_s8_1x1_rv32",
             "conv_2d/ta_conv_2d_s8_1x1_rv32.c",

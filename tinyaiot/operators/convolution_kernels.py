@@ -138,14 +138,38 @@ def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
 
 
 def _windows_bytes(node: Node, core: Core, pixels: int) -> int:
-    """Pixels' taps as words, pointers to rows, and where there is padding beside the input, the
-    columns under those pixels."""
+    """Pixels' taps as words, and what surrounds them."""
     vertical, horizontal = convolution_windows(node)
     taps = vertical.kernel * horizontal.kernel * node.input(0).channels
+    return 4 * pixels * taps + _columns_bytes(node, core, pixels)
+
+
+def _columns_bytes(node: Node, core: Core, pixels: int) -> int:
+    """Pointers to rows, and where there is padding beside the input, the columns under so many
+    pixels."""
+    vertical, horizontal = convolution_windows(node)
     span = (horizontal.kernel - 1) * horizontal.dilation + 1
     columns = (pixels - 1) * horizontal.stride + span
     copied = vertical.kernel * columns * node.input(0).channels if horizontal.is_padded else 0
-    return 4 * pixels * taps + vertical.kernel * core.pointer_bytes + copied
+    return vertical.kernel * core.pointer_bytes + copied
+
+
+def riscv_pairs(meets_all_channels: _Predicate) -> Kernel:
+    """Windows two to a word, for RV32IM."""
+
+    def scratch_bytes(node: Node, core: Core) -> int:
+        rest = _columns_bytes(node, core, linear_rv32.PAIRS_PIXELS)
+        return linear_rv32.pairs_bytes(node) + rest
+
+    return LinearKernel(
+        "ta_conv_2d_s8_pairs_rv32",
+        "conv_2d/ta_conv_2d_s8_pairs_rv32.c",
+        applies=lambda node, core: meets_all_channels(node) and linear_rv32.takes_pairs(node, core),
+        scratch_bytes=scratch_bytes,
+        shared=linear_rv32.PAIRS_SOURCES,
+        layout=linear_rv32.pairs,
+        tier=PORTABLE,
+    )
 
 
 def riscv_columns(meets_all_channels: _Predicate) -> Kernel:

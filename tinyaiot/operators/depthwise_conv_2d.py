@@ -21,6 +21,7 @@ from tinyaiot.operators.convolution_kernels import (
     helium_columns,
     portable_columns,
     riscv_columns,
+    riscv_pairs,
     thumb_windows,
     wide_groups,
 )
@@ -176,6 +177,7 @@ class DepthwiseConv2D(Convolution):
             tier=TUNED,
         ),
         *thumb_windows(_has_one_channel),
+        riscv_pairs(_has_one_channel),
         riscv_columns(_has_one_channel),
         *tile_kernels(),
         portable_columns(_has_one_channel),

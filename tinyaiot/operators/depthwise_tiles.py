@@ -6,52 +6,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-
-import numpy as np
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_c, linear_rv32, linear_v7m
+from tinyaiot.operators import linear_rv32, linear_v7m
 from tinyaiot.operators.base import PORTABLE
-from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, LinearKernel, settled_linear
+from tinyaiot.operators.convolution import convolution_windows
+from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, LinearKernel
 
 _KERNEL = (3, 3)
 # The most outputs that are side by side, by the stride.
 _OUTPUTS_V7M = {1: 5, 2: 4}
-_OUTPUTS_RV32 = {1: 4, 2: 4}
 
 
 def tile_kernels() -> tuple[LinearKernel, ...]:
-    """For cores with Thumb-2, by floors and exact, and for RV32IM."""
+    """For cores with Thumb-2 and for RV32IM, by floors and exact."""
     return (
-        _kernel(
-            "3x3_v7m", linear_v7m.takes_floors, _OUTPUTS_V7M, linear_v7m.one_by_one, (CLAMP_SOURCE,)
-        ),
-        _kernel(
-            "3x3_exact_v7m",
-            linear_v7m.requantizes_on_thumb2,
-            _OUTPUTS_V7M,
-            linear_v7m.one_by_one,
-            (CLAMP_SOURCE,),
-        ),
-        _kernel(
-            "3x3_rv32", _takes_fours_on_riscv, _OUTPUTS_RV32, _by_channel, linear_c.SHARED_SOURCES
-        ),
+        _on_thumb2("3x3_v7m", linear_v7m.takes_floors),
+        _on_thumb2("3x3_exact_v7m", linear_v7m.requantizes_on_thumb2),
+        _on_riscv("3x3_rv32", linear_rv32.takes_floors),
+        _on_riscv("3x3_exact_rv32", linear_rv32.requantizes_on_riscv),
     )
 
 
-def _takes_fours_on_riscv(node: Node, core: Core) -> bool:
-    """Where few outputs of a row's last tile are missing: an output in a tile takes some seven
-    tenths of what one by its taps takes."""
-    width = node.output.width
-    return -(-width // 4) * 4 * 0.7 < width and linear_rv32.takes_floors(node, core)
+def _on_thumb2(variant: str, requantizes: Callable[[Node, Core], bool]) -> LinearKernel:
+    return _kernel(
+        variant,
+        lambda node, core: _has_tiles(node) and requantizes(node, core),
+        lambda node, core: _columns_bytes(node, _OUTPUTS_V7M),
+        linear_v7m.one_by_one,
+        (CLAMP_SOURCE,),
+    )
+
+
+def _on_riscv(variant: str, requantizes: Callable[[Node, Core], bool]) -> LinearKernel:
+    """Of a channel's whole rows; an assembly that knows one column of padding on each side."""
+
+    def applies(node: Node, core: Core) -> bool:
+        return _has_tiles(node) and _pads_by_one(node) and requantizes(node, core)
+
+    return _kernel(variant, applies, lambda node, core: 0, linear_rv32.words_by_channel, ())
 
 
 def _kernel(
     variant: str,
-    requantizes: Callable[[Node, Core], bool],
-    outputs: Mapping[int, int],
+    applies: Callable[[Node, Core], bool],
+    scratch_bytes: Callable[[Node, Core], int],
     layout: Callable[[Node], Constants],
     shared: tuple[str, ...],
 ) -> LinearKernel:
@@ -59,12 +59,17 @@ def _kernel(
     return LinearKernel(
         function,
         f"depthwise_conv_2d/{function}.c",
-        applies=lambda node, core: _has_tiles(node) and requantizes(node, core),
-        scratch_bytes=lambda node, core: _columns_bytes(node, outputs),
+        applies=applies,
+        scratch_bytes=scratch_bytes,
         shared=shared,
         layout=layout,
         tier=PORTABLE,
     )
+
+
+def _pads_by_one(node: Node) -> bool:
+    horizontal = convolution_windows(node)[1]
+    return max(horizontal.pad_before, horizontal.pad_after) <= 1
 
 
 def _has_tiles(node: Node) -> bool:
@@ -81,9 +86,3 @@ def _columns_bytes(node: Node, outputs: Mapping[int, int]) -> int:
     stride = int(node.attributes.stride_w)
     columns = (outputs[stride] - 1) * stride + _KERNEL[1]
     return _KERNEL[0] * columns * node.input(0).channels
-
-
-def _by_channel(node: Node) -> Constants:
-    """Filters one by one, [channels, 9]."""
-    filters = np.ascontiguousarray(settled_linear(node).filters)
-    return replace(linear_c.floored(node), weights=filters)

@@ -72,6 +72,12 @@ ta_conv_2d_kernel ta_conv_2d_s8_columns_c;
 ta_conv_2d_kernel ta_conv_2d_s8_1x1_rv32;
 ta_conv_2d_kernel ta_conv_2d_s8_columns_rv32;
 
+/* RV32IM, any windows, one group: filters and requantization as in ta_linear_rv32.h for pixels two
+ * to a word; bias and requant.words are not read. Needs scratch for three words of each tap, of an
+ * even number, kernel_h pointers, and where there is padding beside the input, kernel_h rows of the
+ * columns under six pixels. */
+ta_conv_2d_kernel ta_conv_2d_s8_pairs_rv32;
+
 /* One group, cores with Thumb-2 and without; filters, bias and requant as in ta_linear_v7m.h and
  * ta_linear_v6m.h. Needs scratch for five windows or four, widened to words, kernel_h pointers, and
  * where there is padding beside the input, kernel_h rows of the columns under as many pixels. */

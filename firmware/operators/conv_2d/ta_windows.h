@@ -10,14 +10,15 @@
 #include "ta_padded_columns.h"
 
 /* The most pixels of a tile. */
-#define TA_WINDOWS_MOST 5
+#define TA_WINDOWS_MOST 6
 
 /* What a core has for tiles. */
 typedef struct ta_window_kernels {
-    int32_t most; /* pixels of a tile */
+    int32_t most;  /* pixels of a tile */
+    int32_t joins; /* 1: two pixels share a word */
     /* How many of `left` pixels to take. */
     int32_t (*tile_of)(int32_t left);
-    /* Widens taps of a tile's pixels, each from its own place, to [taps][tile]. */
+    /* Widens taps of a tile's pixels, each from its own place, to [taps][tile >> joins]. */
     void (*widen)(int32_t *to, const int8_t *const *pixels, int32_t tile, int32_t taps);
     /* Makes all channels of the first `count` of a tile's pixels, out[count][channels]. */
     void (*linear)(const ta_linear *layer, const int32_t *taps, int32_t tile, int32_t count,
@@ -43,18 +44,19 @@ static inline void ta_widen_windows(const ta_conv_2d *op, const int8_t *const *r
         for (int32_t k = 0; k < parts; ++k, part += op->dilation_w * op->in_channels) {
             const int8_t *pixels[TA_WINDOWS_MOST];
             const int8_t *pixel = part;
-            for (int32_t p = 0; p < TA_WINDOWS_MOST; ++p) {
+            for (int32_t p = 0; p < kernels->most; ++p) {
                 pixels[p] = pixel;
                 pixel += p + 1 < count ? step : 0;
             }
             kernels->widen(to, pixels, tile, taps);
-            to += tile * taps;
+            to += (tile >> kernels->joins) * taps;
         }
     }
 }
 
-/* The kernel ta_conv_2d_s8_...; scratch after the row pointers: the taps of `most` pixels as words,
- * kernel_h pointers, and the columns under that many where some lie beside the input. */
+/* The kernel ta_conv_2d_s8_...; scratch after the row pointers: the taps of `most` pixels as words
+ * (where two share one, an even number of taps), kernel_h pointers, and the columns under that many
+ * where some lie beside the input. */
 static inline void ta_convolve_windows(const ta_conv_2d *op, const int8_t *const *rows,
                                        int8_t *out, int32_t x_start, int32_t x_stop,
                                        const ta_window_kernels *kernels)
@@ -67,7 +69,8 @@ static inline void ta_convolve_windows(const ta_conv_2d *op, const int8_t *const
         .channels = op->out_channels,
     };
     int32_t *const taps = (int32_t *)op->scratch + op->kernel_h;
-    const int8_t **const columns = (const int8_t **)(taps + kernels->most * layer.taps);
+    const int32_t words = (layer.taps + kernels->joins) >> kernels->joins;
+    const int8_t **const columns = (const int8_t **)(taps + kernels->most * words);
     int8_t *const copies = (int8_t *)(columns + op->kernel_h);
     int32_t count;
     for (int32_t x = x_start; x < x_stop; x += count) {

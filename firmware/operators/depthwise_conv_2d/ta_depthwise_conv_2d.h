@@ -46,10 +46,13 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_mve;
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_v7m;
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_exact_v7m;
 
-/* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, RV32IM.
- * Weights are [out_channels][9]; bias and requant as in ta_linear_c.h, of floors. Needs scratch instead for
- * three rows of the columns of four outputs. */
+/* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at most one
+ * column of padding on each side, RV32IM. Weights are words: for each channel nine weights, a right
+ * shift less 1 (of floors 0), two bytes of zeros, then the bias and slope of a floor as in
+ * ta_linear_c.h, or without floors, twice the bias and the mantissa. bias and requant.words are not
+ * read. Need no scratch of their own. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_rv32;
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_exact_rv32;
 
 /* Any window without dilation, multiplier 1, at least four channels, cores with the DSP extension.
  * Weights are words: less the input's zero point, in both halves; then for fours of channels (the
