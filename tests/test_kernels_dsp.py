@@ -35,6 +35,7 @@ _EXPECTED = {
     "ta_conv_2d_s8_w3_dsp",
     "ta_depthwise_conv_2d_s8_3x3_dsp",
     "ta_depthwise_conv_2d_s8_m1_dsp",
+    "ta_depthwise_conv_2d_s8_planes_dsp",
     "ta_fully_connected_s8_dsp",
     "ta_add_s8_affine_dsp",
 }
@@ -157,6 +158,9 @@ _STRATEGIES = {
     "depthwise": windowed("DEPTHWISE_CONV_2D"),
     "strips": windowed("DEPTHWISE_CONV_2D", ((3, 3),)),
     "pairs": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1)),
+    "planes": windowed(
+        "DEPTHWISE_CONV_2D", ((5, 5), (7, 7), (2, 6), (4, 4)), (4, 5, 8, 11), (2, 2)
+    ),
     "columns": windowed("CONV_2D", ((3, 3), (1, 3), (4, 3)), (4, 8, 12), (2, 1)),
     "connected": fully_connected(),
     "sum": sum_of_two(),

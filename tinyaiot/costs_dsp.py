@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
+
 from tinyaiot.loops import (
     WORD,
     Features,
@@ -232,6 +234,46 @@ def _bands(work: Work) -> Features:
     return dict(found)
 
 
+def _planes(work: Work) -> Features:
+    """``ta_depthwise_conv_2d_s8_planes_dsp``: strips of some output rows."""
+    channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
+    kernel_h, pad = integer(work, "kernel_h", 1), integer(work, "pad_left", 0)
+    vertical, _ = convolution_windows(work.node)
+    passes = -(-channels // WORD)
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        in_strips = work.call.function.endswith("_strips") and work.calls == 1
+        height = integer(work, "stretch", 1) if in_strips else 1
+        strips = -(-span.times // height)
+        tops = np.arange(0, span.times, height) * vertical.stride - vertical.pad_before
+        stops = tops + (height - 1) * vertical.stride + vertical.reach
+        rows = int((np.minimum(stops, vertical.size) - np.maximum(tops, 0)).sum())
+        if vertical.dilation > 1:
+            rows = round(taps_inside(vertical) / vertical.out_size * span.times)
+        start = span.start * stride - pad
+        columns = (-(-span.count // 2) * 2 - 1) * stride + 7
+        inside = min(start + columns, integer(work, "in_width", 1)) - max(start, 0)
+        fours, rest = divmod(span.count, 4)
+        fours, twos = (fours + 1, 0) if rest == 3 else (fours, -(-rest // 2))
+        met = round(taps_inside(vertical) * span.times / vertical.out_size) * passes * WORD
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        found["strip"] += strips
+        found["strip row"] += span.times
+        found["plane word"] += rows * WORD * -(-columns // 2)
+        found["pass"] += strips * passes
+        found["laid row"] += rows * passes
+        found["laid pair"] += rows * passes * (inside // 2)
+        found[f"widened s{stride}"] += strips * passes * WORD * kernel_h
+        found["channel"] += strips * passes * WORD
+        found["channel row"] += span.times * passes * WORD
+        found["four"] += span.times * passes * WORD * fours
+        found[f"four row s{stride}"] += met * fours
+        found["two"] += span.times * passes * WORD * twos
+        found["two row"] += met * twos
+    return dict(found)
+
+
 def _rows_together(work: Work) -> Iterator[tuple[Span, str, int]]:
     """Calls, whether they make one row, two, or the last of two twice, and the rows of each."""
     for span in spans(work):
@@ -266,4 +308,5 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_dsp": _groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
+    "ta_depthwise_conv_2d_s8_planes_dsp": _planes,
 }

@@ -89,21 +89,45 @@ __attribute__((noinline, unused)) static void ta_nobody(const ta_observer *self,
     __asm__ volatile("");
 }
 
-/* Tells the observer, if any, that rows [y_start, y_stop) of completion `k` are complete; what it
- * does does not count. Out of line: generated code calls it for every layer. It calls something
- * in any case: a compiler that saves registers only where there is a call would have what counts
- * depend on the observer. */
-__attribute__((noinline, unused)) static void ta_rows_done(const ta_observer *observer,
-                                                           const ta_completion *completions,
-                                                           int32_t k, int32_t y_start,
-                                                           int32_t y_stop)
+/* Tells the observer, if any, of rows of completion `k`; what it does does not count. It calls
+ * something in any case: a compiler that saves registers only where there is a call would have what
+ * counts depend on the observer. */
+static inline void ta_tell(const ta_observer *observer, const ta_completion *done, int32_t y_start,
+                           int32_t y_stop)
 {
     TA_PAUSE();
-    const ta_completion *const done = &completions[k];
     const bool told = observer != NULL && observer->rows_done != NULL;
     (told ? observer->rows_done : ta_nobody)(observer, done->layer, done->output, done->rows,
                                              done->row_bytes, y_start, y_stop);
     TA_RESUME();
+}
+
+/* Out of line: generated code calls one of these for every layer. */
+__attribute__((noinline, unused)) static void ta_some_done(const ta_observer *observer,
+                                                           const ta_completion *completions,
+                                                           int32_t k, int32_t y_start,
+                                                           int32_t y_stop)
+{
+    ta_tell(observer, &completions[k], y_start, y_stop);
+}
+
+__attribute__((noinline, unused)) static void ta_all_done(const ta_observer *observer,
+                                                          const ta_completion *completions,
+                                                          int32_t k)
+{
+    ta_tell(observer, &completions[k], 0, completions[k].rows->height);
+}
+
+/* Rows [y_start, y_stop) of completion `k` are complete: a shorter call where they are known to be
+ * all. */
+static inline void ta_rows_done(const ta_observer *observer, const ta_completion *completions,
+                                int32_t k, int32_t y_start, int32_t y_stop)
+{
+    if (__builtin_constant_p(y_stop) && y_start == 0 && y_stop == completions[k].rows->height) {
+        ta_all_done(observer, completions, k);
+    } else {
+        ta_some_done(observer, completions, k, y_start, y_stop);
+    }
 }
 
 /* Has bytes [first, first + bytes) of rows [y_start, y_stop) of an input written to `rows`,

@@ -40,6 +40,8 @@ _MVE_CHANNELS = 16
 _MVE_MAX_WORDS = 64
 _MVE_MAX_COLUMNS = 64
 _FOUR = 4
+# Of planes of a strip; the last are of one output row.
+_PLANES_BYTES = (8192, 2048, 0)
 
 
 def channels_form_multiples(node: Node) -> bool:
@@ -122,6 +124,26 @@ def _by_words(node: Node) -> Constants:
     return replace(as_stored(node), weights=words)
 
 
+def _planes(most_bytes: int) -> LinearKernel:
+    """Strips of as many rows as planes of ``most_bytes`` hold."""
+
+    def rows(node: Node) -> int:
+        return depthwise_dsp.planes_rows(node, most_bytes)
+
+    return LinearKernel(
+        "ta_depthwise_conv_2d_s8_planes_dsp",
+        "depthwise_conv_2d/ta_depthwise_conv_2d_s8_planes_dsp.c",
+        applies=depthwise_dsp.takes_planes,
+        scratch_bytes=lambda node, core: depthwise_dsp.planes_bytes(node, rows(node)),
+        shared=(CLAMP_SOURCE,),
+        layout=depthwise_dsp.by_planes,
+        stretch=rows,
+        row_pairs=depthwise_dsp.planes_strips,
+        pads_by_value=True,
+        tier=TUNED,
+    )
+
+
 class DepthwiseConv2D(Convolution):
     """TFLM's reference_integer_ops::DepthwiseConvPerChannel."""
 
@@ -142,6 +164,7 @@ class DepthwiseConv2D(Convolution):
         ),
         wide_groups(_has_one_channel),
         *dsp_groups(_has_one_channel),
+        *(_planes(nbytes) for nbytes in _PLANES_BYTES),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",

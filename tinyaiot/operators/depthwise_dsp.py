@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
@@ -23,10 +24,24 @@ _LEAST_BAND = 12
 BAND_FLASH_BYTES = 900
 _FLOOR_SHIFT = 8
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
+_PLANES_FLOOR_SHIFT = 9
+_PLANES_WIDTH = 7
+# Instructions for a row of a window, by stride: of four outputs and of two.
+_PLANES_ROWS = {1: (24, 15), 2: (23, 15)}
+# A kernel more is not worth its flash where it takes but somewhat less.
+_WORTH = 1.4
+_PLANES_ORDER = (0, 2, 1, 3, 4, 6, 5)
 
 
 def takes_strips(node: Node, core: Core) -> bool:
     """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp`` is exact, and not slower than the other."""
+    return _takes_columns(node, core) and (
+        not takes_taps(node, core) or strips_count(node) < taps_count(node)
+    )
+
+
+def _takes_columns(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp`` is exact."""
     return (
         _takes_fours(node, core)
         and node.input(1).shape[1:3] == (3, 3)
@@ -34,7 +49,6 @@ def takes_strips(node: Node, core: Core) -> bool:
         and node.attributes.stride_w in (1, 2)
         and accumulators_are_short(settled_linear(node))
         and floors_of(node, _FLOOR_SHIFT) is not None
-        and (not takes_taps(node, core) or strips_count(node) < taps_count(node))
     )
 
 
@@ -57,9 +71,13 @@ def _takes_fours(node: Node, core: Core) -> bool:
 
 def strips_count(node: Node) -> float:
     """About how many instructions an output takes in strips."""
-    outputs = stretch(node)
-    pairs = -(-outputs // 2)
-    return (27 * pairs + 6 * _columns(node, outputs) + 45) / outputs
+    outputs, channels = stretch(node), node.output.channels
+    columns = _columns(node, outputs)
+    if row_pairs(node):
+        total = 12 * outputs + 18 * (outputs % 2) + 3.25 * columns + 24 + 130 / channels
+    else:
+        total = 29 * -(-outputs // 2) + 5 * columns + 47 + 190 / channels
+    return total / outputs
 
 
 def taps_count(node: Node) -> float:
@@ -70,9 +88,15 @@ def taps_count(node: Node) -> float:
 
 def _taps_inside(window: Window) -> float:
     """Taps that lie in the input, of an output on average."""
+    return float(np.mean(_inside(window)))
+
+
+def _inside(window: Window) -> npt.NDArray[np.int64]:
+    """Taps that lie in the input, of each output."""
     starts = np.arange(window.out_size) * window.stride - window.pad_before
-    first, stop = np.maximum(starts, 0), np.minimum(starts + window.kernel, window.size)
-    return float(np.mean(stop - first))
+    taps = starts[:, np.newaxis] + np.arange(window.kernel) * window.dilation
+    inside: npt.NDArray[np.int64] = ((taps >= 0) & (taps < window.size)).sum(axis=1)
+    return inside
 
 
 def stretch(node: Node) -> int:
@@ -118,6 +142,99 @@ def row_pairs(node: Node) -> str | None:
 def _columns(node: Node, outputs: int) -> int:
     """Input columns that some outputs side by side need."""
     return (outputs - 1) * int(node.attributes.stride_w) + 3
+
+
+def takes_planes(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_planes_dsp`` is exact, and not slower than the others."""
+    a, kernel_w = node.attributes, node.input(1).shape[2]
+    return (
+        _takes_fours(node, core)
+        and kernel_w <= _PLANES_WIDTH
+        and a.dilation_w == 1
+        and a.stride_w in (1, 2)
+        and _every_window_meets_input(node)
+        and accumulators_are_short(settled_linear(node))
+        and floors_of(node, _PLANES_FLOOR_SHIFT) is not None
+        and (not takes_taps(node, core) or planes_count(node) < _WORTH * taps_count(node))
+        and (not _takes_columns(node, core) or planes_count(node) < strips_count(node))
+    )
+
+
+def planes_count(node: Node) -> float:
+    """About how many instructions an output takes in planes."""
+    kernel_h, stride = node.input(1).shape[1], int(node.attributes.stride_w)
+    rows = _taps_inside(convolution_windows(node)[0])
+    outputs = node.output.width
+    fours, rest = divmod(outputs, 4)
+    fours, twos = (fours + 1, 0) if rest == 3 else (fours, -(-rest // 2))
+    a_row_of_four, a_row_of_two = _PLANES_ROWS[stride]
+    made = fours * (a_row_of_four * rows + 29) + twos * (a_row_of_two * rows + 22) + 22
+    height = node.output.height
+    columns = outputs * node.input(0).width / node.output.width
+    laid = node.input(0).height / height * (2.1 * columns + 14)
+    widened = (18 * kernel_h + 30) / height
+    return (made + laid + widened) / outputs
+
+
+def _every_window_meets_input(node: Node) -> bool:
+    return bool((_inside(convolution_windows(node)[0]) > 0).all())
+
+
+def _has_strips(node: Node) -> bool:
+    """Whether the input under several output rows is rows side by side."""
+    a = node.attributes
+    return bool(a.dilation_h == 1 and a.stride_h <= node.input(1).shape[1])
+
+
+def planes_rows(node: Node, most_bytes: int) -> int:
+    """Output rows of a strip: few strips, evenly filled, whose planes take ``most_bytes``."""
+    height = node.output.height
+    if not _has_strips(node):
+        return 1
+    most = height
+    while most > 1 and _plane_words(node, most) * _CHANNELS * 4 > most_bytes:
+        most -= 1
+    return -(-height // -(-height // most))
+
+
+def _plane_words(node: Node, rows: int) -> int:
+    """Of a channel's input under some output rows."""
+    a, kernel_h = node.attributes, node.input(1).shape[1]
+    outputs = -(-node.output.width // 2) * 2
+    columns = (outputs - 1) * int(a.stride_w) + _PLANES_WIDTH
+    inside = min((rows - 1) * int(a.stride_h) + kernel_h, node.input(0).height)
+    return int(inside * -(-columns // 2))
+
+
+def planes_bytes(node: Node, rows: int) -> int:
+    """Scratch of planes and a word, of weights, and of some output rows: pointers to the input rows
+    beyond the first window, and windows."""
+    row_words = 7 if node.attributes.stride_w == 1 else 4
+    weights = _CHANNELS * node.input(1).shape[1] * row_words
+    pointers = (rows - 1) * int(node.attributes.stride_h)
+    return 4 * (pointers + _CHANNELS * _plane_words(node, rows) + 1 + weights + 3 * rows)
+
+
+def planes_strips(node: Node) -> str | None:
+    """What makes rows in strips, where the node lets it."""
+    if not _has_strips(node) or node.output.height == 1:
+        return None
+    return "ta_depthwise_conv_2d_s8_planes_dsp_strips"
+
+
+def by_planes(node: Node) -> Constants:
+    """Weights, as ``ta_depthwise_conv_2d_s8_planes_dsp`` reads them, and floors."""
+    linear, floors = settled_linear(node), floors_of(node, _PLANES_FLOOR_SHIFT)
+    if floors is None:
+        raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
+    kernel_w = node.input(1).shape[2]
+    filters = linear.filters.reshape(len(linear.filters), -1, kernel_w)
+    filters = np.pad(filters, ((0, 0), (0, 0), (0, _PLANES_WIDTH - kernel_w)))
+    ordered = filters[:, :, _PLANES_ORDER].reshape(-1)
+    zero_point = np.array([linear.in_zero_point], np.int8)
+    bias = (256 * linear.bias + floors.bias).astype(np.int32)
+    words = np.stack((bias, floors.slope.astype(np.int32)), axis=1)
+    return Constants(np.concatenate((zero_point, ordered)), bias=words, floors=True)
 
 
 def by_channel(node: Node) -> Constants:

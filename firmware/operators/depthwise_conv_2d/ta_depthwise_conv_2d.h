@@ -61,6 +61,24 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_exact_rv32;
  * ta_dsp_requant.h). Needs no scratch of its own. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_dsp;
 
+/* Windows at most seven columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at
+ * least four channels, cores with the DSP extension; every window meets the input. Weights are the
+ * input's zero point, then [out_channels][kernel_h][7], zeros behind
+ * kernel_w, columns in the order 0, 2, 1, 3, 4, 6, 5. bias is [out_channels][2], biases, the input's
+ * zero point not folded in, and slopes of floors (see ta_requant.h) by
+ * TA_DEPTHWISE_PLANES_FLOOR_SHIFT. Needs scratch instead, of words: a pointer to each input row
+ * under a strip; of four channels the pairs of columns, as many as an even number of outputs and
+ * windows of seven take, and one more; 28 * kernel_h, or with a stride of 2 16 * kernel_h; 3 for each
+ * output row. */
+#define TA_DEPTHWISE_PLANES_WIDTH 7
+#define TA_DEPTHWISE_PLANES_FLOOR_SHIFT 9
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_planes_dsp;
+
+/* The same, as ta_conv_2d_rows, but output rows in strips: of `stretch`: dilation_h is 1, the output
+ * lies whole in memory, without gaps, and nowhere where input is. */
+void ta_depthwise_conv_2d_s8_planes_dsp_strips(const ta_conv_2d *op, int32_t y_start,
+                                               int32_t y_stop);
+
 /* Points taps[ky * kernel_w + kx] at the input pixel under that tap at output column x; a
  * column beside the input is one of zero points. */
 static inline void ta_depthwise_taps(const ta_conv_2d *op, const int8_t *const *rows, int32_t x,
