@@ -357,10 +357,19 @@ def test_plans_in_blocks_with_one_thing_changed_are_refused() -> None:
             blocks = {**plan.blocks, node: number}
             with pytest.raises(InvalidPlanError):
                 check(graph, replace(plan, blocks=blocks), core, AMPLE)
-    swapped = (*plan.steps[:9], plan.steps[10], plan.steps[9], *plan.steps[11:])
-    if swapped != plan.steps:
+    broken = [t.index for t in fine if plan.slots[t.index].blocks > 1]
+    joining = [n for n in plan.blocks if graph.nodes[n].op == "DEPTHWISE_CONV_2D"]
+    assert joining
+    for node in (n for n in joining if graph.nodes[n].input(0).index in broken):
+        scratch = replace(plan.scratch[node], size_bytes=plan.scratch[node].size_bytes - 4)
         with pytest.raises(InvalidPlanError):
-            check(graph, replace(plan, steps=swapped), core, AMPLE)
+            check(graph, replace(plan, scratch={**plan.scratch, node: scratch}), core, AMPLE)
+    # The first pixel behind a window is made when the last that it needs is.
+    time = next(k for k, step in enumerate(plan.steps) if step.node == 1)
+    steps = plan.steps
+    swapped = (*steps[: time - 1], steps[time], steps[time - 1], *steps[time + 1 :])
+    with pytest.raises(InvalidPlanError):
+        check(graph, replace(plan, steps=swapped), core, AMPLE)
 
 
 def test_two_hundred_operators_are_planned_in_a_minute() -> None:

@@ -71,7 +71,7 @@ class Call:
     output: int = 0
     suffix: str = ""
     final: bool = True
-    arguments: tuple[int, ...] = ()
+    arguments: tuple[Value, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

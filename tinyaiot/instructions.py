@@ -78,6 +78,9 @@ class _Anywhere:
     def scratch(self) -> Value:
         return _NOWHERE
 
+    def joint(self, tensor: Tensor) -> Value | None:
+        return None
+
     def sums(self) -> Value:
         return _NOWHERE
 

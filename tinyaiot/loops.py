@@ -54,7 +54,7 @@ class Work:
         kernel, driver = self.call.fields.get("kernel"), self.call.function
         if not isinstance(kernel, Ref):
             return f"{driver} {self.node.op}"
-        is_common = driver in (f"{self.call.struct_type}_rows", f"{self.call.struct_type}_blocks")
+        is_common = driver.removeprefix(self.call.struct_type) in ("_rows", "_blocks", "_ring")
         one_by_one = "" if integer(self, "stretch", 1) > 1 else " one by one"
         return kernel.text + ("" if is_common else f" {driver}") + one_by_one
 
@@ -124,7 +124,7 @@ def spans(work: Work) -> list[Span]:
     width = min(integer(work, "out_width", output.width), output.width)
     if integer(work, "in_width", 0) > work.node.input(0).width:
         return [Span(0, pixels // work.calls, work.calls)]
-    if work.call.function == "ta_conv_2d_blocks":
+    if work.call.function in ("ta_conv_2d_blocks", "ta_conv_2d_ring"):
         return [Span(x, x + width, output.height) for x in range(0, output.width, width)]
     return [Span(0, width, pixels // width)]
 

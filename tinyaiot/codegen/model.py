@@ -22,7 +22,7 @@ from tinyaiot.cores import Core
 from tinyaiot.csource import Array, Call, Lowered, Ref, Role, Value, c_type, format_value
 from tinyaiot.graph import DType, Graph, Node, Tensor
 from tinyaiot.operators import operator_of
-from tinyaiot.operators.blocks import in_blocks, reads_blocks
+from tinyaiot.operators.blocks import in_blocks, joint_bytes, reads_blocks
 from tinyaiot.paths import data_dir
 from tinyaiot.plan import Plan, Slot
 from tinyaiot.planner.liveness import activations
@@ -119,6 +119,8 @@ class _Context:
     def source(self, tensor: Tensor) -> Value:
         if tensor.is_constant:
             return self.writer.constant_rows(tensor)
+        if self.writer.ends_amid_rows(tensor):
+            return self.writer.ring_of_blocks(tensor)
         return self.writer.planned_rows(tensor)
 
     def sink(self, tensor: Tensor) -> Value:
@@ -141,6 +143,14 @@ class _Context:
         if scratch is None:
             return Ref("NULL")
         return self.writer.address(scratch.memory, scratch.offset_bytes)
+
+    def joint(self, tensor: Tensor) -> Value | None:
+        if not self.writer.ends_amid_rows(tensor):
+            return None
+        scratch = self.writer.plan.scratch[self.node.index]
+        whole = self.writer.graph.nodes[self.node.index]
+        behind = scratch.size_bytes - joint_bytes(whole, self.blocks)
+        return self.writer.address(scratch.memory, scratch.offset_bytes + behind)
 
     def sums(self) -> Value:
         sums = self.writer.plan.sums[self.node.index]
@@ -182,6 +192,17 @@ class _ModelWriter:
         uncut = self._activations[tensor.index]
         blocks = tensor.height // uncut.height
         return self.plan.slots[tensor.index].cut(blocks, uncut.row_bytes)
+
+    def ends_amid_rows(self, tensor: Tensor) -> bool:
+        """Whether a tensor of the graph lies in a ring of blocks of its rows."""
+        uncut = self._activations.get(tensor.index)
+        return uncut is tensor and self.plan.slots[tensor.index].blocks > 1
+
+    def ring_of_blocks(self, tensor: Tensor) -> Value:
+        """The rows of such a tensor: pitch and ring are of blocks."""
+        slot = self.plan.slots[tensor.index]
+        data = self.address(slot.memory, slot.offset_bytes)
+        return _rows(data, slot.pitch_bytes, slot.ring_rows, tensor)
 
     def blocks(self, node: int) -> int:
         """Into how many blocks of columns a node cuts rows."""
@@ -325,7 +346,7 @@ class _ModelWriter:
                 {
                     "function": call.function,
                     "struct": self._struct_name(node, call),
-                    "arguments": "".join(f"{value}, " for value in call.arguments),
+                    "arguments": "".join(f"{format_value(value)}, " for value in call.arguments),
                     "y_start": "y_start" if streamed else 0,
                     "y_stop": "y_stop" if streamed else output.height,
                     "output": call.output,

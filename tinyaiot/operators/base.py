@@ -125,6 +125,10 @@ class LowerContext(Protocol):
     def scratch(self) -> Value:
         """The address of the node's scratch, or NULL where it needs none."""
 
+    def joint(self, tensor: Tensor) -> Value | None:
+        """Where columns of a row are joined in scratch if ``tensor`` lies in a ring that may end
+        amid them; None where its rows lie in one piece."""
+
     def sums(self) -> Value:
         """The address of the node's sums, an ``int32_t *``, where the plan gives it any."""
 
@@ -186,7 +190,8 @@ class Operator(ABC, Generic[Attributes]):
         return False
 
     def makes_columns(self, node: Node) -> bool:
-        """Whether it can make some columns of a row and leave the others."""
+        """Whether it can make some columns of a row and leave the others, reading only those of
+        input 0 that ``narrowed`` names."""
         return False
 
     def sums_bytes(self, node: Node) -> int:

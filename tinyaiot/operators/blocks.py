@@ -1,7 +1,9 @@
 """Nodes whose rows are cut into blocks of columns, so that one need not make a row at a time.
 
 Where each pixel is made of the pixels at its place, rows can be cut anywhere: the node is one of
-more and shorter rows. A convolution reads whole rows still; only what it makes comes in blocks.
+more and shorter rows. A convolution makes blocks from the columns under their windows, which may
+lie in a ring of blocks: where the ring ends amid a row of a window, its columns are joined in
+scratch.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from dataclasses import replace
 
 from tinyaiot.graph import Node, Tensor
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import Columns
 
+_JOINT_ALIGNMENT = 4
 _INT16_MAX = 32767
 
 
@@ -20,6 +24,35 @@ def reads_blocks(node: Node) -> bool:
     added up."""
     operator = operator_of(node)
     return operator.is_pointwise(node) or operator.sums_bytes(node) > 0
+
+
+def reads_windows(node: Node) -> bool:
+    """Whether a block of the result is made of columns around its place."""
+    operator = operator_of(node)
+    return operator.makes_columns(node) and not operator.is_pointwise(node)
+
+
+@functools.lru_cache(maxsize=4096)
+def window_columns(node: Node, blocks: int) -> tuple[Columns, ...]:
+    """By block of a row, the columns of input 0 under its windows; none where all is padding."""
+    width = node.output.width // blocks
+    narrowed = (
+        operator_of(node).narrowed(node, Columns(k * width, (k + 1) * width)) for k in range(blocks)
+    )
+    return tuple(Columns(0, 0) if one is None else one.reads[0] for one in narrowed)
+
+
+def joint_bytes(node: Node, blocks: int) -> int:
+    """Scratch behind a kernel's own in which one row under the windows of a block is joined."""
+    source = node.input(0)
+    most = max(columns.count for columns in window_columns(node, blocks))
+    nbytes = most * source.channels * source.dtype.nbytes
+    return -(-nbytes // _JOINT_ALIGNMENT) * _JOINT_ALIGNMENT
+
+
+def scratch_with_joint(nbytes: int, joint: int) -> int:
+    """Scratch of a kernel that takes ``nbytes``, and of the joint behind it."""
+    return -(-nbytes // _JOINT_ALIGNMENT) * _JOINT_ALIGNMENT + joint if joint else nbytes
 
 
 def makes_blocks(node: Node) -> bool:

@@ -30,6 +30,9 @@ from tinyaiot.operators.windows import Padding, Window, narrowed_window, windows
 _INT16_MAX = 32767
 _UINT8_MAX = 255
 
+# Of rows cut into blocks: the input's rows lie in one piece, or in a ring that ends amid them.
+_BLOCK_DRIVERS = ("ta_conv_2d_blocks", "ta_conv_2d_ring")
+
 
 @dataclass(frozen=True)
 class ConvolutionAttributes:
@@ -160,10 +163,10 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "pad_top": vertical.pad_before,
                 "pad_left": horizontal.pad_before,
             },
-            arguments=() if context.blocks == 1 else (context.blocks,),
+            arguments=_driver_arguments(node, context),
         )
-        blocks = () if context.blocks == 1 else ("conv_2d/ta_conv_2d_blocks.c",)
-        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", *blocks, *kernel.sources))
+        own = () if driver not in _BLOCK_DRIVERS else (f"conv_2d/{driver}.c",)
+        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", *own, *kernel.sources))
 
     def filter_channels(self, node: Node) -> int:
         """Input channels that one filter reads."""
@@ -199,9 +202,9 @@ def row_pixels(node: Node) -> int:
 
 def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
     """The function that makes rows."""
-    if context.blocks > 1:
-        return "ta_conv_2d_blocks"
     source, output = node.input(0), node.output
+    if context.blocks > 1:
+        return _BLOCK_DRIVERS[context.joint(source) is not None]
     pairs = kernel.row_pairs(node) if isinstance(kernel, linear.LinearKernel) else None
     if pairs and context.lies_whole(output) and context.lie_apart(source, output):
         return pairs
@@ -213,6 +216,14 @@ def _pays(kernel: Kernel, node: Node, context: LowerContext) -> bool:
     if not isinstance(kernel, linear.LinearKernel) or kernel.pays_by_rows(node):
         return True
     return _driver(node, kernel, context) == kernel.row_pairs(node)
+
+
+def _driver_arguments(node: Node, context: LowerContext) -> tuple[Value, ...]:
+    """What the driver takes beside the rows to make."""
+    if context.blocks == 1:
+        return ()
+    joint = context.joint(node.input(0))
+    return (context.blocks,) if joint is None else (context.blocks, joint)
 
 
 def _zero_row(node: Node, kernel: Kernel, context: LowerContext) -> Value:

@@ -118,7 +118,9 @@ class Cheapest:
         self._feed = feed
         self._instructions = instructions
         self._flows: dict[tuple[frozenset[tuple[int, int]], frozenset[int]], Search] = {}
-        self._kernels: dict[tuple[int, int, int, bool, bool, bool, bool], tuple[_Kernel, ...]] = {}
+        self._kernels: dict[
+            tuple[int, int, int, bool, bool, bool, bool, int], tuple[_Kernel, ...]
+        ] = {}
         self._ways: dict[tuple[int, int, int | None], _Way] = {}
         self._rows = self._search({})
         self._uncut = self._rows.flow
@@ -282,7 +284,8 @@ class Cheapest:
     ) -> tuple[_Kernel, ...]:
         blocks = flow.blocks.get(position, 1)
         has_sums = position in flow.sums
-        key = (position, blocks, calls, reads_whole, makes_whole, apart, has_sums)
+        joint = flow.with_joint(position, 0)
+        key = (position, blocks, calls, reads_whole, makes_whole, apart, has_sums, joint)
         if key not in self._kernels:
             run = Run(
                 node=flow.nodes[position],
@@ -311,7 +314,8 @@ class Cheapest:
             instructions = self._instructions(replace(run, core=core))
             if fastest is None or instructions < fastest:
                 fastest = instructions
-                yield _Kernel(operator.scratch_bytes(node, core), limit, instructions)
+                nbytes = flow.with_joint(position, operator.scratch_bytes(node, core))
+                yield _Kernel(nbytes, limit, instructions)
 
     def _search(self, blocks: Mapping[int, int], alone: frozenset[int] = frozenset()) -> Search:
         key = (frozenset(blocks.items()), alone)

@@ -18,8 +18,15 @@ import numpy as np
 from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
-from tinyaiot.operators.base import Rows
-from tinyaiot.operators.blocks import in_blocks, makes_blocks
+from tinyaiot.operators.base import Columns, Rows
+from tinyaiot.operators.blocks import (
+    in_blocks,
+    joint_bytes,
+    makes_blocks,
+    reads_windows,
+    scratch_with_joint,
+    window_columns,
+)
 from tinyaiot.plan import Memory, Plan, Scratch, Step
 from tinyaiot.planner.patches import planned_graph
 
@@ -152,6 +159,9 @@ def _check_layout(graph: Graph, plan: Plan, core: Core, memories: Sequence[Memor
         elif not _is_alias(node):
             cut = in_blocks(node, _blocks(plan, node))
             needed = operator_of(node).scratch_bytes(cut, plan.core_of(node.index, core))
+            if _joins(plan, node):
+                joint = joint_bytes(node, _blocks(plan, node))
+                needed = scratch_with_joint(needed, joint)
             _check_scratch(plan, node, needed)
 
 
@@ -215,12 +225,14 @@ class _Rows:
     Attributes:
         in_place: whether the call may write row y of its result over row y of this.
         blocks: into how many blocks of columns rows are cut; ``rows`` are of blocks then.
+        columns: the only columns of each row that are meant; None for all.
     """
 
     tensor: Tensor
     rows: Rows
     in_place: bool = False
     blocks: int = 1
+    columns: Columns | None = None
 
     @property
     def line_bytes(self) -> int:
@@ -319,7 +331,8 @@ class _Player:
             for operand in _operands(node, rows, blocks)
             if operand.in_place and self._share_bytes(operand, result)
         )
-        if next(replaced, None) is None:
+        is_one_call = blocks == 1 or not reads_windows(node)
+        if is_one_call and next(replaced, None) is None:
             return [rows]
         return [Rows(y, y + 1) for y in range(rows.start, rows.stop)]
 
@@ -375,6 +388,8 @@ class _Player:
         tensor, slot = wanted.tensor, self._plan.slots[wanted.tensor.index]
         first, tag_pitch = self._tags[tensor.index]
         spans: list[tuple[_Span, int]] = []
+        if wanted.columns is not None:
+            return self._column_spans(wanted, wanted.columns)
         for y in range(wanted.rows.start, wanted.rows.stop):
             start, size = self._line(wanted, y), wanted.line_bytes
             tag = first + y // wanted.blocks * tag_pitch + y % wanted.blocks * size
@@ -384,6 +399,40 @@ class _Player:
             else:
                 spans.append((_Span(slot.memory, start, start + size), tag))
         return spans
+
+    def _column_spans(self, wanted: _Rows, columns: Columns) -> list[tuple[_Span, int]]:
+        """Where columns of rows lie: one row may be in two pieces, which a call can join."""
+        spans: list[tuple[_Span, int]] = []
+        broken = 0
+        for y in range(wanted.rows.start, wanted.rows.stop):
+            pieces = self._pieces(wanted.tensor, y, columns)
+            at_ends = [piece.start for piece, _ in pieces[1:]]
+            start = self._plan.slots[wanted.tensor.index].offset_bytes
+            _require(at_ends in ([], [start]), f"row {y} does not lie in one piece or two")
+            broken += len(pieces) > 1
+            spans += pieces
+        _require(broken < 2, f"two rows of {wanted.tensor.name!r} are broken at once")
+        return spans
+
+    def _pieces(self, tensor: Tensor, y: int, columns: Columns) -> list[tuple[_Span, int]]:
+        """Columns of a row, block by block, joined where they are neighbours."""
+        slot = self._plan.slots[tensor.index]
+        first, tag_pitch = self._tags[tensor.index]
+        pixel, size = tensor.row_bytes // tensor.width, tensor.row_bytes // slot.blocks
+        pieces: list[tuple[_Span, int]] = []
+        at, stop = columns.start * pixel, columns.stop * pixel
+        while at < stop:
+            line, into_line = divmod(y * tensor.row_bytes + at, size)
+            count = min(size - into_line, stop - at)
+            start = slot.offset_bytes + line % slot.ring_rows * slot.pitch_bytes + into_line
+            tag = first + y * tag_pitch + at
+            if pieces and _end_of(*pieces[-1]) == (start, tag):
+                before, tag = pieces.pop()
+                pieces.append((_Span(slot.memory, before.start, start + count), tag))
+            else:
+                pieces.append((_Span(slot.memory, start, start + count), tag))
+            at += count
+        return pieces
 
     def _line(self, wanted: _Rows, y: int) -> int:
         """Where the bytes of row y, or block y, start; they must lie side by side."""
@@ -450,6 +499,13 @@ def _blocks(plan: Plan, node: Node) -> int:
     return blocks
 
 
+def _joins(plan: Plan, node: Node) -> bool:
+    """Whether a node reads windows of a tensor that lies in a ring of blocks."""
+    if not reads_windows(node) or node.input(0).is_constant:
+        return False
+    return plan.slots[node.input(0).index].blocks > 1
+
+
 def _operands(node: Node, rows: Rows, blocks: int) -> list[_Rows]:
     """Rows of all activations that a call for ``rows`` of output 0 reads."""
     if blocks > 1 and operator_of(node).is_pointwise(node):
@@ -459,6 +515,11 @@ def _operands(node: Node, rows: Rows, blocks: int) -> list[_Rows]:
             for k, tensor in enumerate(node.inputs)
             if tensor is not None and not tensor.is_constant
         ]
+    if blocks > 1 and rows.stop - rows.start == 1:
+        # A convolution, which has one operand that is computed.
+        y, k = divmod(rows.start, blocks)
+        read = operator_of(node).input_rows(node, 0, Rows(y, y + 1))
+        return [_Rows(node.input(0), read, columns=window_columns(node, blocks)[k])]
     if blocks > 1:
         rows = Rows(rows.start // blocks, -(-rows.stop // blocks))
     operator = operator_of(node)

@@ -17,7 +17,16 @@ import numpy.typing as npt
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import Rows
-from tinyaiot.operators.blocks import blocks_a_row, in_blocks, makes_blocks, reads_blocks
+from tinyaiot.operators.blocks import (
+    blocks_a_row,
+    in_blocks,
+    joint_bytes,
+    makes_blocks,
+    reads_blocks,
+    reads_windows,
+    scratch_with_joint,
+    window_columns,
+)
 from tinyaiot.planner.liveness import alias_roots, stepped
 
 Lines = npt.NDArray[np.int64]
@@ -113,6 +122,18 @@ class Flow:
         """A node as its calls see it: with a row for each line."""
         return in_blocks(self.nodes[position], self.blocks.get(position, 1))
 
+    def with_joint(self, position: int, scratch_bytes: int) -> int:
+        """Scratch of a node whose kernel takes so much: with room to join columns of a row, where
+        it reads windows of a tensor that need not lie in whole rows."""
+        node = self.nodes[position]
+        if (
+            node.inputs[0] is None
+            or node.input(0).index not in self.fine
+            or not reads_windows(node)
+        ):
+            return scratch_bytes
+        return scratch_with_joint(scratch_bytes, joint_bytes(node, self.blocks[position]))
+
     def made_by(self, position: int) -> tuple[int, ...]:
         """Tensors that a node makes."""
         return self.made[position]
@@ -202,7 +223,7 @@ def flow_of(
             for t in made_in
             if t not in ends | reshaped
             and readers[t]
-            and all(use.reader in blocks and reads_blocks(nodes[use.reader]) for use in readers[t])
+            and all(use.reader in blocks and _takes_blocks(nodes[use.reader]) for use in readers[t])
         ),
     )
 
@@ -220,11 +241,31 @@ def choose_blocks(
         if not inside or not readers or index in flow.fed or index in flow.whole:
             continue
         made = makes_blocks(flow.nodes[maker]) and _has_plain_ends(flow, maker)
-        read = all(reads_blocks(flow.nodes[p]) and _has_plain_ends(flow, p) for p in readers)
+        read = all(_takes_blocks(flow.nodes[p]) and _has_plain_ends(flow, p) for p in readers)
         number = blocks_a_row(tensor, pixels) if made and read else 1
-        if number > 1:
+        if number == 1:
+            continue
+        by_windows = {
+            p: blocks_a_row(flow.nodes[p].output, pixels)
+            for p in readers
+            if reads_windows(flow.nodes[p])
+        }
+        if all(_pays(flow.nodes[p], count) for p, count in by_windows.items()):
             blocks.update(dict.fromkeys((maker, *readers), number))
+            blocks.update(by_windows)
     return blocks
+
+
+def _takes_blocks(node: Node) -> bool:
+    """Whether what a node reads may lie in blocks, if it makes blocks itself or adds up."""
+    return reads_blocks(node) or reads_windows(node)
+
+
+def _pays(node: Node, blocks: int) -> bool:
+    """Whether a ring of blocks saves more than the columns under a block's windows, which it
+    holds beside whole rows, and which are joined where it ends."""
+    most = max(columns.count for columns in window_columns(node, blocks))
+    return blocks > 1 and 2 * most < node.input(0).width
 
 
 def _has_plain_ends(flow: Flow, position: int) -> bool:
@@ -293,6 +334,8 @@ def _uses(
         root = roots[operand.index]
         if blocks > 1 and reads_blocks(node):
             first, stop = _block_needs(root, blocks, made_in.get(root.index, 1))
+        elif blocks > 1 and reads_windows(node) and made_in.get(root.index, 1) > 1:
+            first, stop = _window_needs(node, root, blocks, made_in[root.index])
         else:
             first, stop = _row_needs(node, k, operand, root)
             first, stop = (np.repeat(rows, blocks) for rows in (first, stop))
@@ -321,6 +364,22 @@ def _block_needs(root: Tensor, blocks: int, made_in: int) -> tuple[Lines, Lines]
     """Lines of ``root``, cut into ``made_in`` blocks a row, for each block at the same place."""
     places = np.arange(root.height * blocks + 1) * made_in
     return places[:-1] // blocks, -(-places[1:] // blocks)
+
+
+@functools.lru_cache(maxsize=4096)
+def _window_needs(node: Node, root: Tensor, blocks: int, made_in: int) -> tuple[Lines, Lines]:
+    """The same for each block of the result, in the order of rows, as in :class:`Use`."""
+    rows = [
+        operator_of(node).input_rows(node, 0, Rows(y, y + 1)) for y in range(node.output.height)
+    ]
+    columns = window_columns(node, blocks)
+    width = root.width // made_in
+    first = [r.start * made_in + c.start // width for r in rows for c in columns]
+    stop = [(r.stop - 1) * made_in - (-c.stop // width) for r in rows for c in columns]
+    empty = [r.stop <= r.start or c.stop <= c.start for r in rows for c in columns]
+    lows = np.where(empty, root.height * made_in, np.array(first, np.int64))
+    highs = np.where(empty, 0, np.array(stop, np.int64))
+    return np.minimum.accumulate(lows[::-1])[::-1], np.maximum.accumulate(highs)
 
 
 @functools.lru_cache(maxsize=4096)

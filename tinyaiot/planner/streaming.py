@@ -121,7 +121,8 @@ class Search:
         scratch = [_scratch_of(node, core, slowest_tier, fast) for node in nodes]
         self.least = [limit for limit, _ in scratch]
         self.scratch = [
-            0 if position in flow.sums else nbytes for position, (_, nbytes) in enumerate(scratch)
+            0 if position in flow.sums else flow.with_joint(position, nbytes)
+            for position, (_, nbytes) in enumerate(scratch)
         ]
         self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
         self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
@@ -461,6 +462,8 @@ def plan_of(
             if limit_of is not None:
                 limit = limit_of(position, gap.size_bytes)
             size = operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
+            if any(slots[tensor.index].blocks > 1 for tensor in flow.nodes[position].activations):
+                size = flow.with_joint(position, size)
             limits[node.index] = limit
             if size:
                 scratch[node.index] = Scratch(memory, gap.offset_bytes, size)

@@ -55,6 +55,12 @@ void ta_conv_2d_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
  * is a block's, and blocks y_start to y_stop are made. */
 void ta_conv_2d_blocks(const ta_conv_2d *op, int32_t blocks, int32_t y_start, int32_t y_stop);
 
+/* The same where the input lies in a ring of blocks, so that it may end amid a row: in.pitch and
+ * in.ring are of blocks, which lie one behind the other. joint: scratch for one row of the columns
+ * under a block's windows; no block has more than one row that the ring breaks. */
+void ta_conv_2d_ring(const ta_conv_2d *op, int32_t blocks, int8_t *joint, int32_t y_start,
+                     int32_t y_stop);
+
 /* Any shape, any core; the reference for all others. */
 ta_conv_2d_kernel ta_conv_2d_s8_c;
 
