@@ -6,6 +6,7 @@ its own order of weights and its own kernels.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -238,6 +239,7 @@ def _zero_row(node: Node, kernel: Kernel, context: LowerContext) -> Value:
     return context.filled_row(source.zero_point, nbytes)
 
 
+@functools.lru_cache(maxsize=4096)
 def convolution_windows(node: Node) -> tuple[Window, Window]:
     """The vertical and the horizontal window of a convolution."""
     _, kernel_h, kernel_w, _ = node.input(1).shape
