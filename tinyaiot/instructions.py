@@ -35,7 +35,8 @@ def _counted(calibration: Calibration, run: Run) -> float:
     lower = operator.lower_sums if run.has_sums else operator.lower
     total = 0.0
     for call in lower(node, context).calls:
-        work = Work(node, call, run.calls)
+        # As predictions count: the node of the graph, whose rows the call may make in blocks.
+        work = Work(run.node, call, run.calls)
         found = count(work, calibration.kernels.get(work.kernel))
         if found is None:
             return rule_of_thumb(run)
