@@ -92,14 +92,15 @@ __attribute__((noinline, unused)) static void ta_nobody(const ta_observer *self,
 /* Tells the observer, if any, of rows of completion `k`; what it does does not count. It calls
  * something in any case: a compiler that saves registers only where there is a call would have what
  * counts depend on the observer. */
-static inline void ta_tell(const ta_observer *observer, const ta_completion *done, int32_t y_start,
-                           int32_t y_stop)
+#ifndef __ARM_FEATURE_DSP /* where registers would be saved for it before the pause */
+__attribute__((noinline))
+#endif
+__attribute__((unused)) static void ta_tell(const ta_observer *observer, const ta_completion *done,
+                                            int32_t y_start, int32_t y_stop)
 {
-    TA_PAUSE();
     const bool told = observer != NULL && observer->rows_done != NULL;
     (told ? observer->rows_done : ta_nobody)(observer, done->layer, done->output, done->rows,
                                              done->row_bytes, y_start, y_stop);
-    TA_RESUME();
 }
 
 /* Out of line: generated code calls one of these for every layer. */
@@ -108,14 +109,18 @@ __attribute__((noinline, unused)) static void ta_some_done(const ta_observer *ob
                                                            int32_t k, int32_t y_start,
                                                            int32_t y_stop)
 {
+    TA_PAUSE();
     ta_tell(observer, &completions[k], y_start, y_stop);
+    TA_RESUME();
 }
 
 __attribute__((noinline, unused)) static void ta_all_done(const ta_observer *observer,
                                                           const ta_completion *completions,
                                                           int32_t k)
 {
+    TA_PAUSE();
     ta_tell(observer, &completions[k], 0, completions[k].rows->height);
+    TA_RESUME();
 }
 
 /* Rows [y_start, y_stop) of completion `k` are complete: a shorter call where they are known to be
