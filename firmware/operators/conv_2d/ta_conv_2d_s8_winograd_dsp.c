@@ -49,7 +49,6 @@ typedef struct patch {
 
 /* In the frame of transform(): [4 rows][6 columns][2 words], then patch but its last, and the
  * channel. */
-#define ROWS "[sp, #192]"
 #define FIRST "[sp, #212]"
 #define TO "[sp, #220]"
 #define STRIDE "[sp, #224]"
