@@ -252,7 +252,7 @@ def _spacious(board: Board) -> Core:
     return board.processor.with_flash_limit(UNLIMITED_FLASH)
 
 
-def _board(board_id: str) -> Board:
+def board_with_tools(board_id: str) -> Board:
     """A board whose tools are here."""
     board = board_by_id(board_id)
     assert board.emulator is not None
@@ -264,12 +264,12 @@ def _board(board_id: str) -> Board:
 
 @pytest.mark.parametrize("board_id", _BOARDS)
 def test_operators_equal_tflm(board_id: str, tmp_path: Path) -> None:
-    board = _board(board_id)
+    board = board_with_tools(board_id)
     emulated.check(cases(board.processor), board, tmp_path)
 
 
 def test_operators_with_flash_to_spare_equal_tflm(tmp_path: Path) -> None:
-    board = _board(_SPACIOUS_BOARD)
+    board = board_with_tools(_SPACIOUS_BOARD)
     core = _spacious(board)
     others = [case for case in cases(core) if _differs(case, core, board.processor)]
     assert others

@@ -24,8 +24,9 @@ from tinyaiot.cores import Core
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
 from tinyaiot.frontends import Model
-from tinyaiot.graph import Graph
+from tinyaiot.graph import Graph, Node
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
 from tinyaiot.planner.patches import planned_graph
@@ -41,14 +42,16 @@ class Case:
 
     Attributes:
         scratch_limits: by index of a node, what its kernel may use; at most what it wants.
+        feed: whether the rows of the inputs arrive during the inference.
     """
 
     model: Model
     inputs: list[AnyArray]
     scratch_limits: Mapping[int, int] = field(default_factory=dict)
+    feed: bool = False
 
     def planned(self, core: Core, memories: Sequence[Memory], strategy: str | None) -> Plan:
-        plan = plan_model(self.model.graph, core, memories, strategy=strategy)
+        plan = plan_model(self.model.graph, core, memories, strategy=strategy, feed=self.feed)
         return replace(plan, scratch_limits={**plan.scratch_limits, **self.scratch_limits})
 
 
@@ -116,7 +119,8 @@ def check_case(device: Device, case: Case, plan: Plan) -> None:
     device.load(case.inputs)
     seen: dict[int, int] = {}
     for part in device.validate():
-        node, place = planned.graph.nodes[part.layer], planned.parts[part.layer]
+        node = _in_blocks(planned.graph.nodes[part.layer], plan)
+        place = planned.parts[part.layer]
         tensor = node.outputs[part.output]
         whole = graph.nodes[place.layer].outputs[part.output]
         rows = part_rows(reference.tensors[whole.index], whole, tensor, place.column)
@@ -125,19 +129,23 @@ def check_case(device: Device, case: Case, plan: Plan) -> None:
             f"{where} rows {part.y_start}:{part.y_stop}"
         )
         seen[tensor.index] = seen.get(tensor.index, 0) + part.y_stop - part.y_start
-    assert seen == computed_rows(planned.graph)
+    assert seen == _computed_rows(planned.graph, plan)
     for expected, actual in zip(reference.outputs, device.outputs(), strict=True):
         assert _bytes(expected).tobytes() == actual.tobytes()
 
 
-def computed_rows(graph: Graph) -> dict[int, int]:
-    """By index of each tensor that is computed and is no alias, its rows."""
+def _computed_rows(graph: Graph, plan: Plan) -> dict[int, int]:
+    """By index of each tensor that is computed and is no alias, its rows, or blocks of them."""
     return {
         tensor.index: tensor.height
         for node in graph.nodes
         if not operator_of(node).is_alias(node)
-        for tensor in node.outputs
+        for tensor in _in_blocks(node, plan).outputs
     }
+
+
+def _in_blocks(node: Node, plan: Plan) -> Node:
+    return in_blocks(node, plan.blocks.get(node.index, 1))
 
 
 def _bytes(values: AnyArray) -> npt.NDArray[np.uint8]:

@@ -206,8 +206,14 @@ class _Axis:
     out_size: int
 
 
-def _axis(d: Drawing, size: int, padding: int, dilations: tuple[int, ...] = (1,)) -> _Axis:
-    kernel, stride = d.between(1, 5), d.pick(1, 1, 2, 3)
+def _axis(
+    d: Drawing,
+    size: int,
+    padding: int,
+    dilations: tuple[int, ...] = (1,),
+    strides: tuple[int, ...] = (1, 1, 2, 3),
+) -> _Axis:
+    kernel, stride = d.between(1, 5), d.pick(*strides)
     dilation = d.pick(*dilations)
     if padding == _VALID and (kernel - 1) * dilation + 1 > size:
         kernel, dilation = d.between(1, size), 1
@@ -224,16 +230,38 @@ def _linear(
     return filters, scales
 
 
-def _convolution(d: Drawing, op: str, x: Activation) -> None:
+def _convolution(
+    d: Drawing, op: str, x: Activation, strides: tuple[int, ...] = (1, 1, 2, 3)
+) -> None:
     if not x.is_image:
         return
     depthwise = op == "DEPTHWISE_CONV_2D"
     padding = d.pick(_SAME, _VALID)
-    v, h = (_axis(d, size, padding, (1, 1, 1, 2)) for size in x.shape[1:3])
+    v, h = (_axis(d, size, padding, (1, 1, 1, 2), strides) for size in x.shape[1:3])
     channels = x.shape[3]
     groups = d.pick(*(g for g in (1, 1, 2) if channels % g == 0))
     multiplier = d.between(1, 2)
     out_channels = channels * multiplier if depthwise else groups * d.between(1, 5)
+    _convolve(d, op, x, padding, v, h, out_channels, groups)
+
+
+def _convolve(
+    d: Drawing,
+    op: str,
+    x: Activation,
+    padding: int,
+    v: _Axis,
+    h: _Axis,
+    out_channels: int,
+    groups: int = 1,
+) -> Activation:
+    """Adds a convolution of these windows, its filters drawn.
+
+    Args:
+        groups: of a CONV_2D.
+    """
+    depthwise = op == "DEPTHWISE_CONV_2D"
+    channels = x.shape[3]
     depth = 1 if depthwise else channels // groups
     filters, scales = _linear(
         d, x, out_channels, v.kernel * h.kernel * depth, d.pick(True, True, False), depthwise
@@ -242,8 +270,8 @@ def _convolution(d: Drawing, op: str, x: Activation) -> None:
         weights = filters.weights.T.reshape(1, v.kernel, h.kernel, out_channels)
     else:
         weights = filters.weights.reshape(out_channels, v.kernel, h.kernel, depth)
-    options = {"depthMultiplier": multiplier} if depthwise else {}
-    d.add(
+    options = {"depthMultiplier": out_channels // channels} if depthwise else {}
+    return d.add(
         op,
         [
             x,
@@ -566,12 +594,77 @@ def padded_convolutions(draw: st.DrawFn) -> DrawnModel:
     shape = (1, d.between(3, 12), d.between(4, 16), d.pick(1, 2, 3, 4, 8))
     d.new_input(shape)
     for _ in range(d.between(1, 3)):
-        x = d.activations[-1]
-        pads = [(0, 0), *((d.between(0, 2), d.between(0, 2)) for _ in range(2)), (0, 0)]
-        wide = [n + before + after for n, (before, after) in zip(x.shape, pads, strict=True)]
-        operands = [x, d.constant(np.array(pads, np.int32))]
-        d.add("PAD", operands, wide, x.scale, x.zero_point)
+        _pad_around(d)
         op = d.pick("CONV_2D", "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D")
         _convolution(d, op, d.activations[-1])
     d.outputs.append(d.activations[-1].index)
     return DrawnModel(d.builder.build(d.outputs), d.inputs, "\n".join(d.steps))
+
+
+def _pad_around(d: Drawing) -> None:
+    """A padding of the last image, above, below and beside it."""
+    x = d.activations[-1]
+    pads = [(0, 0), *((d.between(0, 2), d.between(0, 2)) for _ in range(2)), (0, 0)]
+    wide = [n + before + after for n, (before, after) in zip(x.shape, pads, strict=True)]
+    d.add("PAD", [x, d.constant(np.array(pads, np.int32))], wide, x.scale, x.zero_point)
+
+
+@st.composite
+def wide_images(draw: st.DrawFn, max_steps: int = 3) -> DrawnModel:
+    """A wide and low image through windows and what lies between them, so that blocks of columns
+    are much shorter than rows."""
+    d = Drawing(draw)
+    d.new_input((1, d.between(6, 14), d.between(20, 60), d.pick(1, 2, 3, 4)))
+    for _ in range(d.between(1, max_steps)):
+        d.pick(_windows, _bottleneck, _bottleneck, _padded_windows, _diamond, _lookup)(d)
+    d.pick(_bottleneck, _windows, _mean)(d)
+    d.outputs.append(d.activations[-1].index)
+    return DrawnModel(d.builder.build(d.outputs), d.inputs, "\n".join(d.steps))
+
+
+def _windows(d: Drawing) -> None:
+    op = d.pick("CONV_2D", "DEPTHWISE_CONV_2D")
+    _convolution(d, op, d.activations[-1], strides=(1, 1, 2))
+
+
+def _bottleneck(d: Drawing) -> None:
+    """More channels by a 1x1, windows over them, and fewer again."""
+    channels = d.activations[-1].shape[3]
+    _one_by_one(d, channels + d.between(1, 5))
+    _windows(d)
+    _one_by_one(d, d.between(1, 4))
+
+
+def _padded_windows(d: Drawing) -> None:
+    """A padding that can be folded."""
+    _pad_around(d)
+    x = d.activations[-1]
+    op = d.pick("CONV_2D", "DEPTHWISE_CONV_2D")
+    v, h = (_axis(d, size, _VALID, strides=(1, 1, 2)) for size in x.shape[1:3])
+    _convolve(d, op, x, _VALID, v, h, x.shape[3])
+
+
+def _one_by_one(d: Drawing, out_channels: int) -> None:
+    x = d.activations[-1]
+    v, h = (_Axis(1, 1, 1, size) for size in x.shape[1:3])
+    _convolve(d, "CONV_2D", x, _SAME, v, h, out_channels)
+
+
+def _diamond(d: Drawing) -> None:
+    """Windows, a 1x1, and the sum of what these make and what they read."""
+    x = d.activations[-1]
+    v, h = (_Axis(d.between(1, 5), 1, 1, size) for size in x.shape[1:3])
+    _convolve(d, "DEPTHWISE_CONV_2D", x, _SAME, v, h, x.shape[3])
+    _one_by_one(d, x.shape[3])
+    options = {"fusedActivationFunction": d.strategy(drawn.activations)}
+    d.add("ADD", [x, d.activations[-1]], x.shape, **options)
+
+
+def _lookup(d: Drawing) -> None:
+    op = d.pick("RELU", "TANH", "ABS")
+    DRAWERS[op](d, op, d.activations[-1])
+
+
+def _mean(d: Drawing) -> None:
+    x, axes = d.activations[-1], d.constant(np.array((1, 2), np.int32))
+    d.add("MEAN", [x, axes], (1, x.shape[3]), keepDims=False)

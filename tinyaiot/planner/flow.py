@@ -67,9 +67,9 @@ class Flow:
         whole: tensors that cannot lie in a ring: the model's ends, what aliases reshape, and
             what several nodes make by columns.
         made: by position, the tensors that a node makes.
-        sums: by position, bytes of the sums of a node that adds up the lines of a tensor, each as
-            soon as it is there. The node takes a step for each of those lines, and its uses are of
-            steps; with the last it makes its result, of one row.
+        sums: by position, bytes of the sums of a node that adds up a tensor, each row, or each
+            block where it cuts them, as soon as it is there. The node takes a step for each, and
+            its uses are of steps; with the last it makes its result, of one row.
         strips: where the strips begin and end, from 0; empty without strips. No region has parts
             of two.
         blocks: by position, into how many blocks of columns a node cuts rows, where it does.
@@ -108,9 +108,10 @@ class Flow:
         return self.tensors[tensor].row_bytes // self.blocks_of(tensor)
 
     def steps(self, position: int) -> int:
-        """Steps that a node takes: one for each line that it makes, or adds up."""
+        """Steps that a node takes: one for each line that it makes, or row or block that it adds
+        up."""
         if position in self.sums:
-            return self.lines(self.uses[position][0].source)
+            return len(self.uses[position][0].first)
         return self.lines(self.made_by(position)[0])
 
     @property
@@ -186,7 +187,7 @@ def flow_of(
     sums = {i: nbytes for i, nbytes in summing if nbytes}
     made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
     uses = tuple(
-        (_line_by_line(i, roots[node.input(0).index], made_in),)
+        (_step_by_step(i, roots[node.input(0).index], blocks.get(i, 1), made_in),)
         if i in sums
         else _uses(i, node, roots, joined, blocks.get(i, 1), made_in)
         for i, node in enumerate(nodes)
@@ -223,7 +224,10 @@ def flow_of(
             for t in made_in
             if t not in ends | reshaped
             and readers[t]
-            and all(use.reader in blocks and _takes_blocks(nodes[use.reader]) for use in readers[t])
+            and all(
+                use.reader in blocks and _takes_blocks(nodes[use.reader], use.reader in sums)
+                for use in readers[t]
+            )
         ),
     )
 
@@ -241,7 +245,10 @@ def choose_blocks(
         if not inside or not readers or index in flow.fed or index in flow.whole:
             continue
         made = makes_blocks(flow.nodes[maker]) and _has_plain_ends(flow, maker)
-        read = all(_takes_blocks(flow.nodes[p]) and _has_plain_ends(flow, p) for p in readers)
+        read = all(
+            _takes_blocks(flow.nodes[p], p in flow.sums) and _has_plain_ends(flow, p)
+            for p in readers
+        )
         number = blocks_a_row(tensor, pixels) if made and read else 1
         if number == 1:
             continue
@@ -256,9 +263,9 @@ def choose_blocks(
     return blocks
 
 
-def _takes_blocks(node: Node) -> bool:
-    """Whether what a node reads may lie in blocks, if it makes blocks itself or adds up."""
-    return reads_blocks(node) or reads_windows(node)
+def _takes_blocks(node: Node, adds_up: bool) -> bool:
+    """Whether what a node reads may lie in blocks: it adds up, or can make blocks itself."""
+    return adds_up or makes_blocks(node)
 
 
 def _pays(node: Node, blocks: int) -> bool:
@@ -284,10 +291,10 @@ def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:
     return operator_of(node).sums_bytes(node) if as_it_was_made else 0
 
 
-def _line_by_line(position: int, source: Tensor, made_in: Mapping[int, int]) -> Use:
-    """A node's use of a tensor of which each of its steps takes the next line."""
-    lines = np.arange(source.height * made_in.get(source.index, 1))
-    return Use(position, source.index, lines, lines + 1, in_place=False)
+def _step_by_step(position: int, source: Tensor, blocks: int, made_in: Mapping[int, int]) -> Use:
+    """A node's use of a tensor of which each of its steps takes the next row, or block of one."""
+    first, stop = _block_needs(source, blocks, made_in.get(source.index, 1))
+    return Use(position, source.index, first, stop, in_place=False)
 
 
 def _strips(graph: Graph, nodes: tuple[Node, ...]) -> tuple[int, ...]:
