@@ -32,8 +32,8 @@ from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import Model, tflite
 from tinyaiot.operators import operator_of, operators
 
-_BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
-_SPACIOUS_BOARD = "mps2-an386"
+BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
+SPACIOUS_BOARD = "mps2-an386"
 _ROUNDS = 4
 _OPERATORS_A_MODEL = 7
 # So that small boards hold many models at once.
@@ -244,11 +244,12 @@ def kernels(case: emulated.Case, core: Core) -> Iterator[str]:
 
 def cores() -> list[Core]:
     """Those of the boards, and one where kernels may take any flash to be faster."""
-    processors = [board_by_id(board_id).processor for board_id in _BOARDS]
-    return [*processors, _spacious(board_by_id(_SPACIOUS_BOARD))]
+    processors = [board_by_id(board_id).processor for board_id in BOARDS]
+    return [*processors, spacious(board_by_id(SPACIOUS_BOARD))]
 
 
-def _spacious(board: Board) -> Core:
+def spacious(board: Board) -> Core:
+    """Its core, where kernels may take any flash."""
     return board.processor.with_flash_limit(UNLIMITED_FLASH)
 
 
@@ -262,15 +263,15 @@ def board_with_tools(board_id: str) -> Board:
     return board
 
 
-@pytest.mark.parametrize("board_id", _BOARDS)
+@pytest.mark.parametrize("board_id", BOARDS)
 def test_operators_equal_tflm(board_id: str, tmp_path: Path) -> None:
     board = board_with_tools(board_id)
     emulated.check(cases(board.processor), board, tmp_path)
 
 
 def test_operators_with_flash_to_spare_equal_tflm(tmp_path: Path) -> None:
-    board = board_with_tools(_SPACIOUS_BOARD)
-    core = _spacious(board)
+    board = board_with_tools(SPACIOUS_BOARD)
+    core = spacious(board)
     others = [case for case in cases(core) if _differs(case, core, board.processor)]
     assert others
     emulated.check(others, board, tmp_path, flash_limit=UNLIMITED_FLASH)

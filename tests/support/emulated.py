@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tests.support import canaries
 from tests.support.differential import part_rows
 from tinyaiot import oracle, pipeline
 from tinyaiot.boards import Board
-from tinyaiot.build import build
-from tinyaiot.codegen.model import model_sources
+from tinyaiot.build import Image, build
+from tinyaiot.codegen.model import ModelSources, model_sources
 from tinyaiot.codegen.project import generate_project
 from tinyaiot.cores import Core
 from tinyaiot.devices.emulator import EmulatedBoard
@@ -28,7 +29,7 @@ from tinyaiot.graph import Graph, Node
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.plan import Memory, Plan
-from tinyaiot.planner import plan_model
+from tinyaiot.planner import checker, plan_model
 from tinyaiot.planner.patches import planned_graph
 
 AnyArray = npt.NDArray[Any]
@@ -74,16 +75,48 @@ def check(
     return len(batches)
 
 
+def check_apart(
+    cases: Sequence[Case], board: Board, folder: Path, flash_limit: int = 0
+) -> list[Case]:
+    """Asserts the same with nothing beside anything in the arena, and that kernels keep to theirs.
+
+    Each case runs twice, with all memory that is not yet made filled differently: what is read
+    outside the tensors, or before it was written, would make a difference to TFLM's. What lies
+    between the tensors must be there afterwards.
+
+    Returns:
+        the cases that fit the board so.
+    """
+    batches = list(batched(cases, board, flash_limit=flash_limit, apart=True))
+    for k, batch in enumerate(batches):
+        _check_canaries(batch, board, folder / f"{board.id}-{k}")
+    return [case for batch in batches for case, _ in batch]
+
+
 def batched(
-    cases: Iterable[Case], board: Board, strategy: str | None = None, flash_limit: int = 0
+    cases: Iterable[Case],
+    board: Board,
+    strategy: str | None = None,
+    flash_limit: int = 0,
+    apart: bool = False,
 ) -> Iterator[list[tuple[Case, Plan]]]:
-    """The cases, planned, in lots whose arenas the board holds side by side."""
+    """The cases, planned, in lots whose arenas the board holds side by side.
+
+    Args:
+        apart: whether tensors and scratch are moved apart from each other; cases that the board
+            does not hold then are left out.
+    """
     memories = pipeline.memories(board)
     core = board.processor.with_flash_limit(flash_limit)
     batch: list[tuple[Case, Plan]] = []
     left = capacities = {m.name: m.capacity_bytes for m in memories}
     for case in cases:
         plan = case.planned(core, memories, strategy)
+        if apart:
+            plan, _ = canaries.spread(case.model.graph, plan)
+            if any(nbytes > capacities[name] for name, nbytes in plan.arena_bytes.items()):
+                continue
+            checker.check(case.model.graph, plan, core, memories)
         used = {name: _aligned(nbytes) for name, nbytes in plan.arena_bytes.items()}
         if batch and any(nbytes > left[name] for name, nbytes in used.items()):
             yield batch
@@ -99,16 +132,61 @@ def _aligned(nbytes: int) -> int:
 
 
 def _check_image(batch: Sequence[tuple[Case, Plan]], board: Board, project: Path) -> None:
-    models = [
-        model_sources(case.model.graph, plan, board.processor, case.model.name)
-        for case, plan in batch
-    ]
-    generate_project(models, board).write(project)
-    image = build(project, board)
+    image = _built(_sources(batch, board), board, project)
     with EmulatedBoard(board, image) as running, Device(running.link) as device:
         for k, (case, plan) in enumerate(batch):
             assert device.select(k).model == case.model.name
             check_case(device, case, plan)
+
+
+def _check_canaries(batch: Sequence[tuple[Case, Plan]], board: Board, project: Path) -> None:
+    models = _sources(batch, board)
+    image = _built(models, board, project)
+    with (
+        canaries.debuggable(board) as (debuggable, stub),
+        EmulatedBoard(debuggable, image) as running,
+        Device(running.link) as device,
+    ):
+        for k, (case, plan) in enumerate(batch):
+            assert device.select(k).model == case.model.name
+            arenas = canaries.arenas_of(image, models[k].arenas, plan)
+            # What is moved apart already stays where it is.
+            _, gaps = canaries.spread(case.model.graph, plan)
+            for number in range(2):
+                _check_between(device, case, plan, stub, arenas, gaps, number)
+
+
+def _check_between(
+    device: Device,
+    case: Case,
+    plan: Plan,
+    stub: Path,
+    arenas: Sequence[canaries.Arena],
+    gaps: canaries.Gaps,
+    pattern: int,
+) -> None:
+    """``check_case`` in memory that was filled, of which the gaps must stay."""
+    filled = [canaries.patterns(arena.size_bytes)[pattern] for arena in arenas]
+    with canaries.Stub(stub) as memory:
+        for arena, data in zip(arenas, filled, strict=True):
+            memory.write(arena, data)
+    check_case(device, case, plan)
+    with canaries.Stub(stub) as memory:
+        for arena, data in zip(arenas, filled, strict=True):
+            where = f"{device.name} {case.model.name} {arena.memory}"
+            canaries.assert_gaps_hold(data, memory.read(arena), gaps[arena.memory], where)
+
+
+def _sources(batch: Sequence[tuple[Case, Plan]], board: Board) -> list[ModelSources]:
+    return [
+        model_sources(case.model.graph, plan, board.processor, case.model.name)
+        for case, plan in batch
+    ]
+
+
+def _built(models: Sequence[ModelSources], board: Board, project: Path) -> Image:
+    generate_project(models, board).write(project)
+    return build(project, board)
 
 
 def check_case(device: Device, case: Case, plan: Plan) -> None:

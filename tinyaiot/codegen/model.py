@@ -29,6 +29,7 @@ from tinyaiot.planner.liveness import activations
 from tinyaiot.planner.patches import planned_graph
 
 _ARENA_ALIGNMENT = 8
+_INCLUDE = re.compile(r'^#include "(\w+\.h)"', re.MULTILINE)
 _VALUES_A_LINE = {1: 24, 2: 16, 4: 10}
 
 
@@ -510,10 +511,23 @@ def _operator_files(lowered: Iterable[Lowered]) -> set[Path]:
     return headers | {root / source for source in sources}
 
 
+def _with_included(files: set[Path]) -> set[Path]:
+    """The files and what their C includes from the folders of other operators."""
+    headers = {path.name: path for path in (data_dir("firmware") / "operators").rglob("*.h")}
+    found: set[Path] = set()
+    pending = {path for path in files if path.suffix == ".c"}
+    while pending:
+        path = pending.pop()
+        found.add(path)
+        names = _INCLUDE.findall(path.read_text(encoding="utf-8"))
+        pending |= {headers[name] for name in names if name in headers} - found
+    return files | found
+
+
 def _kernel_files(lowered: Iterable[Lowered]) -> dict[str, bytes]:
     """The kernels that the model uses, and no others, beside the headers that all share."""
     shared = set((data_dir("firmware") / "include").glob("*.h"))
-    paths = shared | _operator_files(lowered)
+    paths = shared | _with_included(_operator_files(lowered))
     return {f"kernels/{path.name}": path.read_bytes() for path in sorted(paths)}
 
 
