@@ -27,10 +27,11 @@ from tests.support.builder import ModelBuilder
 from tests.support.draw import AnyArray, activations, int8_values, seeds, zero_points
 from tests.test_operators_conv import convolution, fully_connected
 from tinyaiot.boards import Board, board_by_id
-from tinyaiot.cores import UNLIMITED_FLASH, Core
+from tinyaiot.cores import UNLIMITED_FLASH, Core, core_by_id
 from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import Model, tflite
 from tinyaiot.operators import operator_of, operators
+from tinyaiot.operators.base import PORTABLE, REFERENCE
 
 BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
 SPACIOUS_BOARD = "mps2-an386"
@@ -290,3 +291,16 @@ def test_every_kernel_is_among_the_cases() -> None:
     all_kernels = {kernel.function for op in operators().values() for kernel in op.kernels}
     run = {name for core in cores() for case in cases(core) for name in kernels(case, core)}
     assert all_kernels - run == set()
+
+
+@pytest.mark.parametrize("tier", [None, PORTABLE, REFERENCE])
+def test_the_least_scratch_is_enough_for_a_kernel(tier: int | None) -> None:
+    """Even where all kernels that apply are slower than the planner would have."""
+    core = core_by_id("host")
+    for found in further():
+        for node in (node for case in found for node in case.model.graph.nodes):
+            operator = operator_of(node)
+            if operator.kernels:
+                least = operator.least_scratch(node, core, tier)
+                kernel = operator.kernel(node, core.with_scratch_limit(least))
+                assert kernel.scratch_bytes(node, core) == least

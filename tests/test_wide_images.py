@@ -23,11 +23,13 @@ from tinyaiot.cores import Core
 from tinyaiot.folding import fold_padding
 from tinyaiot.frontends import Model, tflite
 from tinyaiot.graph import Graph
-from tinyaiot.operators.blocks import reads_windows
+from tinyaiot.operators import operator_of
+from tinyaiot.operators.blocks import blocks_a_row, in_blocks, makes_blocks, reads_windows
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import plan_model
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.streaming import rows
+from tinyaiot.planner.work import Run, rule_of_thumb
 
 _AMPLE = (Memory("ram", 1 << 28),)
 _BOARDS = (
@@ -67,7 +69,7 @@ def in_turn(cases: Iterable[emulated.Case]) -> Iterator[tuple[emulated.Case, int
     return zip(cases, itertools.cycle(_PIXELS), strict=False)
 
 
-def in_blocks(graph: Graph, core: Core, pixels: int, feed: bool) -> Plan:
+def planned_in_blocks(graph: Graph, core: Core, pixels: int, feed: bool) -> Plan:
     """The plan of the smallest arena in blocks of ``pixels`` pixels, checked."""
     plan = rows(graph, core, _AMPLE, False, feed, pixels=pixels)
     assert plan is not None
@@ -92,18 +94,30 @@ def check_on_host(case: emulated.Case, plan: Plan) -> None:
 def test_wide_images_equal_tflm() -> None:
     compared = 0
     for case, pixels in in_turn(wide_cases("host", _MODELS)):
-        plan = in_blocks(case.model.graph, differential.HOST, pixels, case.feed)
+        plan = planned_in_blocks(case.model.graph, differential.HOST, pixels, case.feed)
         if has_rings_of_blocks(case.model.graph, plan):
             check_on_host(case, plan)
             compared += 1
     assert compared >= _MODELS / 2
 
 
+def test_kernels_of_blocks_are_what_the_rule_of_thumb_counts() -> None:
+    """A kernel may need more scratch for whole rows than the plan gives it for blocks."""
+    core = differential.HOST
+    for case in wide_cases("host", _MODELS):
+        for node in filter(makes_blocks, case.model.graph.nodes):
+            operator, blocks = operator_of(node), blocks_a_row(node.output, 1)
+            cut = in_blocks(node, blocks)
+            limited = core.with_scratch_limit(operator.least_scratch(cut, core))
+            run = Run(node, limited, cut.output.height, blocks)
+            assert rule_of_thumb(run) == rule_of_thumb(replace(run, node=cut, blocks=1))
+
+
 @pytest.mark.slow
 def test_many_wide_images_equal_tflm() -> None:
     for case, pixels in in_turn(wide_cases("many", _MANY_MODELS)):
         graph = case.model.graph
-        plan = in_blocks(graph, differential.HOST, pixels, case.feed)
+        plan = planned_in_blocks(graph, differential.HOST, pixels, case.feed)
         check_on_host(case, plan)
         # Of fewest instructions in little more than the smallest arena; in blocks, too, or not.
         memory = Memory("ram", plan.total_arena_bytes * 9 // 8)
@@ -160,6 +174,6 @@ def test_means_of_wide_images_are_planned(
     data = averaged(shape, *windows)
     graph = tflite.read(data, "m")
     x = np.arange(math.prod(shape)).astype(np.int8).reshape(shape)
-    plan = in_blocks(graph, differential.HOST, 1, feed)
+    plan = planned_in_blocks(graph, differential.HOST, 1, feed)
     assert plan.blocks
     check_on_host(emulated.Case(Model(graph, data), [x]), plan)

@@ -219,11 +219,13 @@ class Operator(ABC, Generic[Attributes]):
         """The least that a scratch limit may be.
 
         Args:
-            slowest_tier: of kernels; by default that of the fastest that applies.
+            slowest_tier: of kernels; by default, and where that is slower, that of the fastest
+                that applies.
         """
         found = self.applying(node, core)
-        tier = found[0].tier if found and slowest_tier is None else slowest_tier
-        sizes = [k.scratch_bytes(node, core) for k in found if tier is None or k.tier <= tier]
+        fastest = found[0].tier if found else 0
+        tier = fastest if slowest_tier is None else max(fastest, slowest_tier)
+        sizes = [k.scratch_bytes(node, core) for k in found if k.tier <= tier]
         return min(sizes, default=0)
 
     def most_scratch(self, node: Node, core: Core) -> int:

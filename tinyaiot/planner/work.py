@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.plan import Plan
 from tinyaiot.planner.patches import planned_graph
 
@@ -53,7 +54,7 @@ Instructions = Callable[[Run], float]
 def rule_of_thumb(run: Run) -> float:
     """An instruction for each multiply-accumulate or element by the fastest kernel, more by others;
     where nothing is known of a core."""
-    operator, node = operator_of(run.node), run.node
+    operator, node = operator_of(run.node), in_blocks(run.node, run.blocks)
     work = max(operator.macs(node), sum(output.size for output in node.outputs))
     kernels = operator.applying(node, run.core)
     slower = 1.0
