@@ -7,7 +7,6 @@ around the tensors has to stay as it was; see ``emulated.check_apart``.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import re
@@ -36,7 +35,6 @@ from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
 from tinyaiot.codegen.model import model_sources
 from tinyaiot.cores import UNLIMITED_FLASH, Core
-from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.fixed_point import INT32_MAX, Multiplier
 from tinyaiot.frontends import Model, tflite
 from tinyaiot.graph import Graph
@@ -201,8 +199,7 @@ def extremes() -> tuple[tuple[str, Case], ...]:
     ):
         shape = f"{layer.window[0]}x{layer.window[1]}_{layer.channels}_{layer.stride}"
         name = f"{layer.op.lower()}_{shape}_{regime.name}_{number}"
-        with contextlib.suppress(UnsupportedModelError):
-            found.append((regime.name, extreme_linear(layer, regime, zeros, name)))
+        found.append((regime.name, extreme_linear(layer, regime, zeros, name)))
     return tuple(found)
 
 
@@ -233,7 +230,7 @@ def ops_of(case: Case) -> set[str]:
 
 
 def of_each_operator(core: Core) -> list[Case]:
-    """Drawn cases, the fewest that come first, with all operators but those above."""
+    """The first drawn cases with each of the operators that are not linear."""
     seen = set(_LINEAR)
     found = []
     for case in cases(core):
