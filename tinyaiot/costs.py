@@ -29,6 +29,7 @@ from tinyaiot.loops import (
     split,
     taps_inside,
 )
+from tinyaiot.operators import linear_rv32
 from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.windows import Window, windows
 
@@ -62,6 +63,8 @@ def _convolution(work: Work, tile: Tile) -> Features:
     found = Features(
         product(pixels.loops, split(filters, tile.channels, "f"), split(taps, tile.taps, "t"))
     )
+    if work.function == "ta_conv_2d_s8_pairs_rv32":
+        found.update(product(pixels.loops, {"blocks": linear_rv32.block_count(work.node)}))
     found.update(_gathering(work, pixels, kernel_h, kernel_w, depth, tile.taps))
     _, horizontal = convolution_windows(work.node)
     grouped = depth != work.node.input(0).channels

@@ -23,6 +23,8 @@ from tinyaiot.operators.softmax import SoftmaxAttributes
 from tinyaiot.operators.windows import Padding, Window
 
 _MAX_ACTIVATION_BYTES = 65_000
+# Of weights: kernels that join pixels split sums the more often the larger weights are.
+_DEVIATIONS = (15, 30, 45)
 _MAX_WEIGHTS_BYTES = 80_000
 _MAX_MACS = 2_500_000
 _COMMON_CHANNELS = (8, 16, 24, 32, 40, 48, 64, 96, 128, 256, 480)
@@ -164,9 +166,11 @@ def _filters(
     draw: Draw, x: Tensor, y: Tensor, filters: int, taps: int, *, per_channel: bool
 ) -> tuple[Tensor, Tensor]:
     """Weights like trained ones, and scales with which outputs fill their range."""
-    weights = np.clip(draw.rng.normal(0, 45, (filters, taps)), -127, 127).round()
+    # By shape: what is drawn after these then does not depend on it.
+    deviation = _DEVIATIONS[(filters + taps) % len(_DEVIATIONS)]
+    weights = np.clip(draw.rng.normal(0, deviation, (filters, taps)), -127, 127).round()
     # The sum's deviation comes to some 40 steps of the output.
-    typical = 40 / (45 * 60 * math.sqrt(taps))
+    typical = 40 / (deviation * 60 * math.sqrt(taps))
     spread = draw.rng.uniform(-1.5, 0.7, filters if per_channel and draw.chance(0.9) else 1)
     scales = [float(np.float32(typical * 2.0**s * y.scale / x.scale)) for s in spread]
     bias = draw.rng.integers(-4000, 4000, filters).astype(np.int32)

@@ -133,6 +133,11 @@ def pairs(node: Node) -> Constants:
     return Constants(weights=np.concatenate(words), floors=floors)
 
 
+def block_count(node: Node) -> int:
+    """Blocks of ``pairs``, of all pairs of filters: sums are taken apart behind each."""
+    return sum(len(ends) for ends in _block_ends(settled_linear(node)))
+
+
 def _both(linear: Linear) -> IntArray:
     """The filters that are taken together, [pairs, 2]; an odd last one with the one before it."""
     first = np.minimum(np.arange(0, len(linear.filters), 2), len(linear.filters) - 2)
