@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cattrs
 
 from tinyaiot.boards import Board
 from tinyaiot.build import Image
-from tinyaiot.classify import Classification
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.graph import Graph, Quantization, Tensor
-from tinyaiot.measure import Measurement
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
 from tinyaiot.planner.frontier import FrontierPoint
 from tinyaiot.predict import Prediction
-from tinyaiot.quantization import Comparison, Quantized, Recipe
 from tinyaiot.schemas import labelled
 from tinyaiot.summary import ModelSummary
+
+# Slow to import, and not needed to run.
+if TYPE_CHECKING:
+    from tinyaiot.classify import Classification
+    from tinyaiot.measure import Measurement
+    from tinyaiot.quantization import Comparison, Quantized, Recipe
 
 Document = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Builder, Image, build, read_manifest
@@ -21,10 +21,13 @@ from tinyaiot.files import write_json
 from tinyaiot.flash_room import flash_limit
 from tinyaiot.frontends import Model, load
 from tinyaiot.instructions import instructions_on
-from tinyaiot.measure import Deployment
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import Objective, plan_model
 from tinyaiot.summary import ModelSummary, summarize
+
+# Slow to import, and not needed to run.
+if TYPE_CHECKING:
+    from tinyaiot.measure import Deployment
 
 
 class Listener(Protocol):
@@ -133,6 +136,8 @@ def deploy(job: Job, listener: Listener, model: Model | None = None) -> Deployme
     Raises:
         UnreadableModelError, UnsupportedModelError, DoesNotFitError, BuildError.
     """
+    from tinyaiot.measure import Deployment
+
     model = read_model(job) if model is None else model
     summary = summarize(model.graph)
     listener.model(summary)

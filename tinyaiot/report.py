@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -16,14 +17,17 @@ from rich.text import Text
 
 from tinyaiot.boards import Board
 from tinyaiot.build import Image
-from tinyaiot.classify import Classification
 from tinyaiot.codegen.project import Sources
 from tinyaiot.csource import Role
 from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
-from tinyaiot.measure import Deployment, Measurement, Validation
 from tinyaiot.plan import Patches, Plan
 from tinyaiot.summary import ModelSummary, format_shape
+
+# Slow to import, and not needed to run.
+if TYPE_CHECKING:
+    from tinyaiot.classify import Classification
+    from tinyaiot.measure import Deployment, Measurement, Validation
 
 _WIDTH_WHEN_PIPED = 80
 

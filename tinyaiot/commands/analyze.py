@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,7 +42,6 @@ from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError
 from tinyaiot.planner.frontier import FrontierPoint, frontier
 from tinyaiot.predict import predict
-from tinyaiot.quantization import Comparison, load_comparison
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
 from tinyaiot.report_frontier import report_frontier
@@ -55,6 +55,10 @@ from tinyaiot.report_levers import (
 from tinyaiot.report_map import report_map
 from tinyaiot.report_predict import report_prediction
 from tinyaiot.summary import ModelSummary, summarize
+
+# Slow to import, and not needed to run.
+if TYPE_CHECKING:
+    from tinyaiot.quantization import Comparison
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,11 @@ def analyze(
              tinyaiot analyze model.tflite --feed rows --frontier
     """
     report = Report(quiet, verbose)
-    compared = None if quantization_file is None else load_comparison(quantization_file)
+    compared = None
+    if quantization_file is not None:
+        from tinyaiot.quantization import load_comparison
+
+        compared = load_comparison(quantization_file)
     targets = boards_of(dict.fromkeys(boards))
     budgets = Budgets(flash_bytes, milliseconds)
     for option, given in {

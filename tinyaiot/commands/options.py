@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,9 +17,7 @@ from tinyaiot.boards import Board, board_by_id, board_ids
 from tinyaiot.build import Builder
 from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import UsageError
-from tinyaiot.flash import put_on_board
 from tinyaiot.graph import Graph
-from tinyaiot.measure import Deployment
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.pages.page import Page, write_page
 from tinyaiot.pages.pictures import INSTALL_HINT, can_make_png, write_pictures
@@ -27,6 +25,10 @@ from tinyaiot.pages.svg import Picture
 from tinyaiot.planner import Objective
 from tinyaiot.report import Report
 from tinyaiot.samples import default_inputs, load_inputs
+
+# Slow to import, and not needed to run.
+if TYPE_CHECKING:
+    from tinyaiot.measure import Deployment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -225,6 +227,8 @@ def inputs_of(graph: Graph, file: Path | None) -> tuple[AnyArray, ...]:
 
 def flashed(report: Report, deployment: Deployment, no_flash: bool, tool: str | None) -> Deployment:
     """The deployment on its board; see ``tinyaiot.flash.put_on_board`` for errors."""
+    from tinyaiot.flash import put_on_board
+
     if no_flash and tool is not None:
         raise UsageError("--no-flash leaves nothing to do for --tool", "give one of them")
     if deployment.port is None and deployment.board.runs_here and tool is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tinyaiot.boards import Board
 from tinyaiot.cores import Core
@@ -24,9 +25,12 @@ from tinyaiot.pipeline import PlanOptions, memories
 from tinyaiot.plan import Plan
 from tinyaiot.planner.frontier import frontier
 from tinyaiot.predict import Prediction
-from tinyaiot.quantization import Comparison
 from tinyaiot.quantization_page import layers_section
 from tinyaiot.summary import ModelSummary
+
+# Slow to import, and not needed to run.
+if TYPE_CHECKING:
+    from tinyaiot.quantization import Comparison
 
 
 @dataclass(frozen=True)
