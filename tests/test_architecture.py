@@ -39,6 +39,7 @@ LAYERS = (
         "loops",
         "costs_dsp",
         "costs_helium",
+        "costs_rv32",
         "costs_thumb",
         "costs",
         "calibrations",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scripts import predictions
 from scripts.measured import PLAIN, ROOT
+from tests.support.builder import ModelBuilder
 from tests.support.real_models import FOLDER
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.planner import Objective
@@ -42,6 +44,54 @@ def test_predictions_are_kept(path: Path, board: str, options: PlanOptions) -> N
         pytest.skip("kernels have changed since make calibrate")
     assert not found.prediction.unknown
     assert found.is_kept, found
+
+
+@pytest.mark.parametrize("board", predictions.STREAMING_BOARDS)
+def test_narrow_layers_are_predicted(board: str, tmp_path: Path) -> None:
+    """What kernels do around their inner loops is most there, and the same in all layers."""
+    path = tmp_path / "narrow.tflite"
+    path.write_bytes(narrow_layers(size=15, depth=8))
+    found = predictions.compare(path, board, "plain", PLAIN)
+    assert found is not None
+    if found.prediction.stale:
+        pytest.skip("kernels have changed since make calibrate")
+    assert found.is_kept, found
+
+
+def narrow_layers(size: int, depth: int) -> bytes:
+    """A model of 3x3 convolutions, of all channels and by channel, and a 1x1 one."""
+    rng = np.random.default_rng(depth)
+    builder = ModelBuilder("narrow")
+    shape = (1, size, size, depth)
+    x = builder.input(shape, 0.02, -128)
+    y = x
+    for op, kernel, filters in (
+        ("CONV_2D", 3, depth),
+        ("CONV_2D", 3, depth),
+        ("DEPTHWISE_CONV_2D", 3, 1),
+        ("CONV_2D", 1, depth),
+    ):
+        taps = (filters, kernel, kernel, depth)
+        weights = rng.normal(0, 20, taps).round().clip(-127, 127).astype(np.int8)
+        scales = [float(s) for s in rng.uniform(0.5, 1, depth) / (20 * np.prod(taps[1:3]))]
+        axis = 0 if op == "CONV_2D" else 3
+        biases = np.zeros(depth, np.int32)
+        bias = builder.constant(biases, [0.02 * s for s in scales])
+        made = builder.tensor(shape, 0.02, -128)
+        multiplier = {"depthMultiplier": 1} if axis else {}
+        builder.op(
+            op,
+            [y, builder.constant(weights, scales, axis=axis), bias],
+            [made],
+            strideH=1,
+            strideW=1,
+            dilationHFactor=1,
+            dilationWFactor=1,
+            fusedActivationFunction=1,
+            **multiplier,
+        )
+        y = made
+    return builder.build([y])
 
 
 def test_the_worst_of_each_core_is_told() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyaiot import costs_dsp, costs_helium, costs_thumb
+from tinyaiot import costs_dsp, costs_helium, costs_rv32, costs_thumb
 from tinyaiot.loops import (
     WORD,
     Features,
@@ -23,13 +23,11 @@ from tinyaiot.loops import (
     Work,
     clamp_kind,
     integer,
-    is_named,
     product,
-    requantization,
+    requantized,
     split,
     taps_inside,
 )
-from tinyaiot.operators import linear_rv32
 from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.windows import Window, windows
 
@@ -63,8 +61,6 @@ def _convolution(work: Work, tile: Tile) -> Features:
     found = Features(
         product(pixels.loops, split(filters, tile.channels, "f"), split(taps, tile.taps, "t"))
     )
-    if work.function == "ta_conv_2d_s8_pairs_rv32":
-        found.update(product(pixels.loops, {"blocks": linear_rv32.block_count(work.node)}))
     found.update(_gathering(work, pixels, kernel_h, kernel_w, depth, tile.taps))
     _, horizontal = convolution_windows(work.node)
     grouped = depth != work.node.input(0).channels
@@ -149,19 +145,10 @@ def _fully_connected(work: Work, tile: Tile) -> Features:
 def _requantization(work: Work, outputs: float, constants: float) -> Features:
     """What is more where an activation clamps, where floors do not do, and where channels have
     shifts of their own."""
-    fields = requantization(work)
-    if not fields:
-        return {}
-    found, clamp = Features(), clamp_kind(work)
+    clamp = clamp_kind(work)
+    found = requantized(work, outputs, constants)
     if clamp is not None:
         found |= {f"{clamp} output": outputs, "clamped row": work.node.output.height}
-    if not fields.get("floors"):
-        kind = "exact"
-        # Halves of what an activation clamps may round to either side.
-        kind += "" if fields["lowest"] >= fields["zero_point"] else "-signed"
-        found |= {f"{kind} output": outputs, f"{kind} constant": constants}
-        if is_named(fields["right_shifts"]):
-            found |= {"shifted output": outputs, "shifted constant": constants}
     return found
 
 
@@ -329,6 +316,7 @@ def _whole_windows(window: Window) -> int:
 _KERNEL_FORMS: Mapping[str, Callable[[Work], Features]] = {
     **costs_dsp.FORMS,
     **costs_helium.FORMS,
+    **costs_rv32.FORMS,
     **costs_thumb.FORMS,
 }
 _FORMS: Mapping[str, Callable[[Work, Tile], Features]] = {

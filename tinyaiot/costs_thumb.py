@@ -9,20 +9,16 @@ from collections.abc import Callable, Mapping
 from tinyaiot.loops import (
     WORD,
     Features,
-    Span,
     Work,
     clamp_kind,
     integer,
     requantization,
     row_trips,
     spans,
+    window_tiles,
 )
 
 _TURN = 16
-
-# Pixels of a tile, how many of them are outputs, and the columns that lie beside the input, or all
-# columns where some do.
-_Tile = tuple[int, int, int]
 
 
 def _windows(work: Work) -> Features:
@@ -36,21 +32,21 @@ def _windows(work: Work) -> Features:
     found: Counter[str] = Counter()
     for span in spans(work):
         found.update(row_trips(work, span.times))
-        for (tile, count, copied), tiles in _tiles(work, span, _tile_of_windows).items():
+        for tile, tiles in window_tiles(work, span, _tile_of_windows).items():
             times = tiles * span.times
             outputs = times * channels
             found["tile"] += times
             found["tile h"] += times * height
             found["part"] += times * parts
-            found[f"part {tile} tap"] += times * taps
-            found[f"part {tile} pair"] += times * parts * -(-taps // parts // 2)
-            found.update(_copied(times, height, copied * depth))
-            found[f"channel {tile}"] += outputs
-            found[f"channel {tile} exact"] += outputs * is_exact
-            found[f"channel {tile} tap"] += outputs * taps
-            found[f"channel {tile} turn"] += outputs * -(-taps // _TURN)
-            found["stored"] += outputs * count
-            found.update(_clamped(work, times, count * channels))
+            found[f"part {tile.pixels} tap"] += times * taps
+            found[f"part {tile.pixels} pair"] += times * parts * -(-taps // parts // 2)
+            found.update(_copied(times, height, tile.copied * depth))
+            found[f"channel {tile.pixels}"] += outputs
+            found[f"channel {tile.pixels} exact"] += outputs * is_exact
+            found[f"channel {tile.pixels} tap"] += outputs * taps
+            found[f"channel {tile.pixels} turn"] += outputs * -(-taps // _TURN)
+            found["stored"] += outputs * tile.count
+            found.update(_clamped(work, times, tile.count * channels))
     return dict(found)
 
 
@@ -62,33 +58,13 @@ def _depthwise(work: Work) -> Features:
         found.update(row_trips(work, span.times))
         found.update(_clamped(work, span.times, span.count * channels))
         found["span"] += span.times
-        for (tile, count, copied), tiles in _tiles(work, span, _tile_of_outputs).items():
+        for tile, tiles in window_tiles(work, span, _tile_of_outputs).items():
             times = tiles * span.times
             found["tile"] += times
-            found.update(_copied(times, 3, copied * channels))
-            found[f"channel {tile} s{stride}"] += times * channels
-            found["stored"] += times * channels * count
+            found.update(_copied(times, 3, tile.copied * channels))
+            found[f"channel {tile.pixels} s{stride}"] += times * channels
+            found["stored"] += times * channels * tile.count
     return dict(found)
-
-
-def _tiles(
-    work: Work, span: Span, tile_of: Callable[[int, int], tuple[int, bool]]
-) -> Counter[_Tile]:
-    """The tiles of a call."""
-    stride, dilation = integer(work, "stride_w", 1), integer(work, "dilation_w", 1)
-    reach = (integer(work, "kernel_w", 1) - 1) * dilation + 1
-    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
-    found: Counter[_Tile] = Counter()
-    x = span.start
-    while x < span.stop:
-        tile, reads_all = tile_of(span.stop - x, stride)
-        count = min(tile, span.stop - x)
-        left = x * stride - pad
-        columns = ((tile if reads_all else count) - 1) * stride + reach
-        is_inside = left >= 0 and left + columns <= width
-        found[tile, count, 0 if is_inside else columns] += 1
-        x += count
-    return found
 
 
 def _tile_of_windows(left: int, stride: int) -> tuple[int, bool]:

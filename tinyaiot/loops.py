@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,6 +130,53 @@ def spans(work: Work) -> list[Span]:
     return [Span(0, width, pixels // width)]
 
 
+@dataclass(frozen=True)
+class WindowTile:
+    """Output pixels side by side that a kernel takes together.
+
+    Attributes:
+        pixels: of the tile; the last of them may be missing.
+        count: those that are outputs.
+        columns: of the input that their windows span.
+        inside: columns that lie in the input.
+    """
+
+    pixels: int
+    count: int
+    columns: int
+    inside: int
+
+    @property
+    def copied(self) -> int:
+        """All columns where some lie beside the input, as ``ta_padded_columns`` copies them."""
+        return 0 if self.inside == self.columns else self.columns
+
+
+def window_tiles(
+    work: Work, span: Span, tile_of: Callable[[int, int], tuple[int, bool]]
+) -> Counter[WindowTile]:
+    """The tiles of a call.
+
+    Args:
+        tile_of: from the pixels that are left and the stride, those of the next tile, and whether
+            columns of missing pixels are read, too.
+    """
+    stride, dilation = integer(work, "stride_w", 1), integer(work, "dilation_w", 1)
+    reach = (integer(work, "kernel_w", 1) - 1) * dilation + 1
+    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
+    found: Counter[WindowTile] = Counter()
+    x = span.start
+    while x < span.stop:
+        pixels, reads_all = tile_of(span.stop - x, stride)
+        count = min(pixels, span.stop - x)
+        left = x * stride - pad
+        columns = ((pixels if reads_all else count) - 1) * stride + reach
+        inside = min(left + columns, width) - max(left, 0)
+        found[WindowTile(pixels, count, columns, inside)] += 1
+        x += count
+    return found
+
+
 def row_trips(work: Work, rows: int) -> Features:
     """What ``ta_conv_2d_rows`` and its like do around ``rows`` calls of the kernel."""
     vertical, _ = convolution_windows(work.node)
@@ -149,6 +197,19 @@ def requantization(work: Work) -> Mapping[str, Any]:
     """The fields of a linear operator's ``ta_requant``."""
     fields = work.call.fields.get("requant")
     return fields if isinstance(fields, Mapping) else {}
+
+
+def requantized(work: Work, outputs: float, constants: float) -> Features:
+    """What is more where floors do not do, and where channels have shifts of their own."""
+    fields = requantization(work)
+    if not fields or fields["floors"]:
+        return {}
+    # Halves of what an activation clamps may round to either side.
+    kind = "exact" if fields["lowest"] >= fields["zero_point"] else "exact-signed"
+    found = {f"{kind} output": outputs, f"{kind} constant": constants}
+    if is_named(fields["right_shifts"]):
+        found |= {"shifted output": outputs, "shifted constant": constants}
+    return found
 
 
 def is_named(value: object) -> bool:
