@@ -55,6 +55,8 @@ LAYERS = (
         "flash",
         "mlperf",
         "energy",
+        "disassembly",
+        "cortex_m7",
         "cycles",
         "documents",
         "pipeline",

@@ -4,27 +4,27 @@ The times are those of Arm's Technical Reference Manuals (Cortex-M3: DDI 0337, t
 Cortex-M4: DDI 0439, table 3-1), for memory without wait states. Where a manual gives a range, as
 for long products on an M3, divisions, and one to three cycles for refilling the pipeline, the
 middle is taken, and both ends are given beside it. Nothing of this is measured; flash that is
-slower than the core makes a chip slower than this.
+slower than the core makes a chip slower than this. A Cortex-M7's are those of
+``tinyaiot.cortex_m7``, which has no documented ones.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tinyaiot import cortex_m7
 from tinyaiot.devices.emulator import Block, EmulatedBoard
 from tinyaiot.devices.link import Device
-from tinyaiot.errors import BuildError, UsageError
+from tinyaiot.disassembly import Instruction, disassembled, listed_registers
+from tinyaiot.errors import UsageError
 from tinyaiot.measure import Deployment
 from tinyaiot.operators.base import AnyArray
 
 ASSUMPTIONS = "documented instruction timings, zero wait states, the middle of each range"
+_CORTEX_M7 = "cortex-m7"
 _LOWEST, _MIDDLE, _HIGHEST = range(3)
 _REFILL = (1, 2, 3)
 _DIVIDE = (2, 7, 12)
@@ -44,23 +44,14 @@ _MULTIPLIES: dict[str, dict[str, _Range]] = {
     },
     "cortex-m4": {},
 }
+_TIMED = (*_MULTIPLIES, _CORTEX_M7)
 _FLOATS = {
     **dict.fromkeys(("vmla", "vmls", "vnmla", "vnmls", "vfma", "vfms"), 3),
     **dict.fromkeys(("vdiv", "vsqrt"), 14),
 }
 _LIST = ("ldm", "stm", "push", "pop", "vldm", "vstm", "vpush", "vpop")
 _PAIRS = ("ldrd", "strd")
-_LINE = re.compile(r"\s*([0-9a-f]+):\s+(\S+)\s*([^;@]*)")
-_REGISTERS = re.compile(r"([rs])(\d+)-\1?(\d+)")
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One line of a disassembly."""
-
-    mnemonic: str
-    operands: str
-    nbytes: int = 0
+_TARGET = re.compile(r"([0-9a-f]+)(?: <.*>)?$")
 
 
 @dataclass(frozen=True)
@@ -72,6 +63,7 @@ class CycleEstimate:
         lowest, highest: with their ends.
         by_layer: by the layer's index.
         assumptions: in words.
+        is_documented: whether the core's timings are; otherwise only the ends are to be trusted.
     """
 
     total: int
@@ -79,6 +71,7 @@ class CycleEstimate:
     highest: int
     by_layer: Mapping[int, int]
     assumptions: str = ASSUMPTIONS
+    is_documented: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """What ``measure --json`` gives as ``cycles_estimate``."""
@@ -93,8 +86,8 @@ class CycleEstimate:
 
 
 def has_timings(core: str) -> bool:
-    """Whether the core's instruction timings are documented, and are here."""
-    return core in _MULTIPLIES
+    """Whether anything is known of the core's instruction timings."""
+    return core in _TIMED
 
 
 def estimate_cycles(deployment: Deployment, inputs: Sequence[AnyArray]) -> CycleEstimate:
@@ -119,7 +112,7 @@ def estimate_cycles(deployment: Deployment, inputs: Sequence[AnyArray]) -> Cycle
 def require_timings(deployment: Deployment) -> None:
     """Raises UsageError where there is nothing to estimate cycles from."""
     board = deployment.board
-    known = ", ".join(sorted(_MULTIPLIES))
+    known = ", ".join(_TIMED)
     if board.emulator is None:
         raise UsageError(
             f"{board.id} is not emulated: its cycles are counted, not estimated",
@@ -127,7 +120,7 @@ def require_timings(deployment: Deployment) -> None:
         )
     if not has_timings(board.core):
         raise UsageError(
-            f"the cycles of a {board.core} cannot be estimated: no documented timings",
+            f"the cycles of a {board.core} cannot be estimated: no timings are known",
             f"take a board with one of: {known}",
         )
 
@@ -144,25 +137,34 @@ def estimate(
     by_layer: dict[int, int] = {}
     for block in blocks:
         for end in (_LOWEST, _MIDDLE, _HIGHEST):
-            straight = _straight(block, listing, core, end)
-            cycles = block.executed * straight + block.left * _REFILL[end]
+            cycles = _cycles(block, listing, core, end)
             totals[end] += cycles
             if end == _MIDDLE and block.layer is not None:
                 by_layer[block.layer] = by_layer.get(block.layer, 0) + cycles
-    return CycleEstimate(totals[_MIDDLE], totals[_LOWEST], totals[_HIGHEST], by_layer)
+    found = CycleEstimate(totals[_MIDDLE], totals[_LOWEST], totals[_HIGHEST], by_layer)
+    if core == _CORTEX_M7:
+        return replace(found, assumptions=cortex_m7.ASSUMPTIONS, is_documented=False)
+    return found
 
 
-def _straight(block: Block, listing: Mapping[int, Instruction], core: str, end: int) -> int:
-    """Cycles of a block that goes on to what lies behind it."""
-    address, cycles, after_access = block.address, 0, False
+def _cycles(block: Block, listing: Mapping[int, Instruction], core: str, end: int) -> int:
+    """Cycles of all times that a block was executed."""
+    instructions, address = [], block.address
     for _ in range(block.instructions):
-        instruction = listing.get(address)
-        if instruction is None:
+        if address not in listing:
             raise ValueError(f"no instruction at {address:#x}")
-        cycles += cycles_of(instruction, core, end, after_access=after_access)
+        instructions.append(listing[address])
+        address += listing[address].nbytes
+    if core == _CORTEX_M7:
+        target = _TARGET.search(instructions[-1].operands)
+        loops = target is not None and int(target[1], 16) == block.address
+        timings = cortex_m7.TIMINGS[end]
+        return cortex_m7.cycles_of_block(instructions, block.executed, block.left, loops, timings)
+    straight, after_access = 0, False
+    for instruction in instructions:
+        straight += cycles_of(instruction, core, end, after_access=after_access)
         after_access = _is_single_access(instruction)
-        address += instruction.nbytes
-    return cycles
+    return block.executed * straight + block.left * _REFILL[end]
 
 
 def cycles_of(instruction: Instruction, core: str, end: int, *, after_access: bool) -> int:
@@ -176,7 +178,8 @@ def cycles_of(instruction: Instruction, core: str, end: int, *, after_access: bo
     if name.startswith(_PAIRS):
         return 3
     if name.startswith(_LIST):
-        return 1 + _listed(instruction.operands)
+        listed = listed_registers(instruction.operands)
+        return 1 + len(listed) * (2 if listed[0].startswith("d") else 1)
     if _is_single_access(instruction):
         # A store to a register and an offset is always one; neighbours overlap.
         return 1 if after_access or _stores_by_offset(instruction) else 2
@@ -198,36 +201,3 @@ def _is_single_access(instruction: Instruction) -> bool:
 def _stores_by_offset(instruction: Instruction) -> bool:
     name, operands = instruction.mnemonic, instruction.operands
     return name.startswith("str") and ("#" in operands or operands.count(",") == 1)
-
-
-def _listed(operands: str) -> int:
-    """Registers of a list."""
-    inside = operands[operands.index("{") + 1 : operands.index("}")]
-    count = 0
-    for part in inside.split(","):
-        span = _REGISTERS.search(part.strip())
-        count += int(span[3]) - int(span[2]) + 1 if span else 1
-    return count * (2 if "d" in inside else 1)
-
-
-def disassembled(elf: Path, toolchain: str) -> dict[int, Instruction]:
-    """The instructions of an image by their addresses; raises BuildError without objdump."""
-    command = os.environ.get("CROSS", toolchain) + "objdump"
-    if shutil.which(command) is None:
-        raise BuildError(f"{command} is not on PATH", "install the compiler's binutils")
-    run = subprocess.run(
-        [command, "-d", "--no-show-raw-insn", "-w", str(elf)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[int, tuple[str, str]] = {}
-    for line in run.stdout.splitlines():
-        match = _LINE.match(line)
-        if match:
-            found[int(match[1], 16)] = (match[2], match[3].strip())
-    addresses = sorted(found)
-    return {
-        address: Instruction(*found[address], nbytes=following - address)
-        for address, following in zip(addresses, [*addresses[1:], addresses[-1] + 2], strict=True)
-    }

@@ -130,7 +130,7 @@ def predict(graph: Graph, plan: Plan, board: Board) -> Prediction:
     instructions = None
     if calibration is not None and None not in counts:
         instructions = sum(count for count in counts if count is not None)
-    milliseconds, milliseconds_basis = _milliseconds(layers, instructions, board)
+    milliseconds, milliseconds_basis = _milliseconds(layers, instructions, board, calibration)
     return Prediction(
         board=board.id,
         basis=_basis(board, calibration),
@@ -203,7 +203,10 @@ def _basis(board: Board, calibration: Calibration | None) -> str:
 
 
 def _milliseconds(
-    layers: tuple[LayerPrediction, ...], instructions: int | None, board: Board
+    layers: tuple[LayerPrediction, ...],
+    instructions: int | None,
+    board: Board,
+    calibration: Calibration | None,
 ) -> tuple[float | None, str]:
     cycles = [layer.cycles for layer in layers]
     if instructions is None or None in cycles:
@@ -211,5 +214,7 @@ def _milliseconds(
     if not board.clock_hz:
         return None, "the board's clock is unknown"
     total = sum(cycle for cycle in cycles if cycle is not None)
-    basis = f"documented cycles at {board.clock_hz / 1e6:g} MHz, zero wait states"
+    core = "" if calibration is None or calibration.core == board.core else calibration.core
+    whose = f"documented cycles of a {core}" if core else "documented cycles"
+    basis = f"{whose} at {board.clock_hz / 1e6:g} MHz, zero wait states"
     return 1e3 * total / board.clock_hz, basis

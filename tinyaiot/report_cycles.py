@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from tinyaiot.boards import Board
 from tinyaiot.cycles import CycleEstimate
 from tinyaiot.measure import Measurement
 from tinyaiot.report import Report
+
+# Of what stands beside a label, so that lines end at 80 columns.
+_WIDTH = 65
 
 
 def report_cycles(
@@ -13,12 +18,21 @@ def report_cycles(
 ) -> None:
     """An estimate that is called one, with what it assumes."""
     report.heading("Estimated, not measured")
-    ratio = (
-        f", {estimate.total / measurement.count:.2f} an instruction" if measurement.count else ""
-    )
-    report.line("cycles", f"about {estimate.total:,}{ratio}")
-    report.line("", f"{estimate.lowest:,} to {estimate.highest:,} with the ends of each range")
+    ends = (estimate.lowest, estimate.highest)
+    if estimate.is_documented:
+        count = measurement.count
+        ratio = f", {estimate.total / count:.2f} an instruction" if count else ""
+        report.line("cycles", f"about {estimate.total:,}{ratio}")
+        report.line("", f"{ends[0]:,} to {ends[1]:,} with the ends of each range")
+    else:
+        report.line("cycles", f"{ends[0]:,} to {ends[1]:,}")
+        report.line("", f"{estimate.total:,} as compilers describe the core")
     if board.clock_hz:
-        milliseconds = 1e3 * estimate.total / board.clock_hz
-        report.line("time", f"about {milliseconds:.3g} ms at {board.clock_hz / 1e6:g} MHz")
-    report.line("assumes", estimate.assumptions)
+        clock = f"{board.clock_hz / 1e6:g} MHz"
+        low, middle, high = (
+            f"{1e3 * cycles / board.clock_hz:.3g}" for cycles in (ends[0], estimate.total, ends[1])
+        )
+        time = f"about {middle}" if estimate.is_documented else f"{low} to {high}"
+        report.line("time", f"{time} ms at {clock}")
+    for k, line in enumerate(textwrap.wrap(estimate.assumptions, _WIDTH)):
+        report.line("" if k else "assumes", line)

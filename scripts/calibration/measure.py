@@ -15,9 +15,10 @@ from tinyaiot.build import Image, build
 from tinyaiot.codegen.model import lower_model, model_sources
 from tinyaiot.codegen.project import generate_project
 from tinyaiot.cores import UNLIMITED_FLASH, Core
-from tinyaiot.cycles import CycleEstimate, disassembled, estimate, has_timings
+from tinyaiot.cycles import CycleEstimate, estimate, has_timings
 from tinyaiot.devices.emulator import EmulatedBoard
 from tinyaiot.devices.link import Device
+from tinyaiot.disassembly import disassembled
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of

@@ -74,7 +74,7 @@ from tinyaiot.samples import Samples, load_samples
     help="Microjoules too, by serial:PORT or csv:FILE[,unit=mA,volts=3.3]; see docs/energy.md.",
 )
 @click.option(
-    "--cycles", is_flag=True, help="Estimate a chip's cycles too, where timings are documented."
+    "--cycles", is_flag=True, help="Estimate a chip's cycles too: of a Cortex-M3, M4 or M7."
 )
 @builder_option
 @click.option(
