@@ -44,6 +44,15 @@ def test_no_strategy_is_cheaper_in_its_own_arena(strategy: str) -> None:
     assert predicted(PlanOptions(ram_bytes=arena))[1] <= count
 
 
+def test_speed_gives_up_ram_that_it_does_not_need() -> None:
+    plain = plan_without_limits(DIGITS, BOARD, PlanOptions(Objective.SPEED, strategy="plain"))
+    counts = predict(DIGITS.graph, plain, BOARD).instructions
+    assert counts is not None
+    arena, found = predicted(PlanOptions(Objective.SPEED))
+    assert arena < plain.total_arena_bytes
+    assert found <= 1.01 * counts
+
+
 def test_estimates_of_nodes_are_what_is_predicted_of_their_plan() -> None:
     for options in (PlanOptions(), PlanOptions(Objective.RAM), PlanOptions(feed=True)):
         plan = plan_without_limits(DIGITS, BOARD, options)

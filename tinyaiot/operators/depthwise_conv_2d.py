@@ -139,6 +139,7 @@ def _planes(most_bytes: int) -> LinearKernel:
         layout=depthwise_dsp.by_planes,
         stretch=rows,
         row_pairs=depthwise_dsp.planes_strips,
+        pays_by_rows=lambda node: rows(node) == 1,
         pads_by_value=True,
         tier=TUNED,
     )

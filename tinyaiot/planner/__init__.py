@@ -23,7 +23,7 @@ from tinyaiot.planner.explain import describe_worst_step
 from tinyaiot.planner.plain import plain
 from tinyaiot.planner.streaming import rows
 from tinyaiot.planner.strips import UNLIMITED, cheapest_in_strips, strip_plans
-from tinyaiot.planner.work import Instructions, instructions_of, rule_of_thumb
+from tinyaiot.planner.work import Instructions, rule_of_thumb
 
 # (graph, core, memories, keep_input) -> the best plan found, or None where none fits.
 Strategy = Callable[[Graph, Core, Sequence[Memory], bool], Plan | None]
@@ -47,6 +47,11 @@ FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(_streaming(feed=True))
 # Strategies of which another never needs more RAM: pixels are taken only where they help.
 _NEVER_SMALLEST = ("fast rows", "blocks")
 
+# By how much an objective of speed lets instructions grow to save RAM, and how closely the least
+# that does is looked for, as a share of it. Predictions of the same kernels are off alike.
+_HARDLY_MORE = 0.002
+_PRECISION = 128
+
 # What is left where nothing of these fits: kernels that take several times the instructions,
 # where memory is short.
 LAST_STRATEGIES = tuple(
@@ -60,7 +65,7 @@ class Objective(enum.Enum):
     """What a plan is chosen for.
 
     BALANCED is as fast as weights as small as the model's let it be; SPEED also takes kernels whose
-    weights take more flash.
+    weights take more flash, and gives up RAM that speed does not need.
     """
 
     BALANCED = "balanced"
@@ -97,10 +102,11 @@ def plan_model(
     Args:
         core: its flash limit says what kernels may take, whatever the objective.
         memories: in order of preference; a later one is used where the earlier do not do.
-        objective: RAM takes the smallest arena, and of the plans in it that of fewest instructions;
-            the others the plan of fewest instructions that fits. Where none fits, some layers are
-            run in strips, with as few MACs done twice as that takes; and where that does not fit
-            either, slow kernels are taken, which need less scratch.
+        objective: RAM takes the smallest arena, and of the plans in it that of fewest
+            instructions; BALANCED the plan of fewest instructions that fits, SPEED the least RAM
+            that takes hardly more. Where none fits, some layers are run in strips, with as few MACs
+            done twice as that takes; and where that does not fit either, slow kernels are taken,
+            which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
@@ -130,7 +136,10 @@ def plan_model(
         # A user's limit is there to be used; what is fed is to leave a board its RAM.
         as_small = objective is Objective.RAM or (feed and not is_budget)
         limits = _arenas(plan) if as_small else memories
-        plan = _cheaper(graph, core, limits, keep_input, feed, plan, instructions)
+        search = Cheapest(graph, core, keep_input, feed, instructions)
+        plan = _cheaper(search, limits, plan)
+        if objective is Objective.SPEED:
+            plan = _smaller(search, plan)
     if plan is None and strategy is None:
         plan = cheapest_in_strips(graph, core, memories, keep_input, feed)
     if plan is None and strategy is None:
@@ -150,24 +159,30 @@ def plan_model(
     return plan
 
 
-def _cheaper(
-    graph: Graph,
-    core: Core,
-    memories: Sequence[Memory],
-    keep_input: bool,
-    feed: bool,
-    plan: Plan,
-    instructions: Instructions,
-) -> Plan:
+def _cheaper(search: Cheapest, memories: Sequence[Memory], plan: Plan) -> Plan:
     """``plan``, or one of fewer instructions in one of the memories."""
     if plan.strategy == "plain" and not plan.scratch_limits:
         return plan
-    search = Cheapest(graph, core, keep_input, feed, instructions)
     found = (search.plan(memory.capacity_bytes, memory.name) for memory in memories)
     plans = [plan, *(other for other in found if other is not None)]
-    plans = [replace(each, flash_limit=core.flash_limit) for each in plans]
-    best = min(plans, key=lambda p: instructions_of(graph, p, core, instructions))
+    best = min(plans, key=search.instructions_of)
     return replace(best, lower_bound_bytes=min(p.lower_bound_bytes for p in plans))
+
+
+def _smaller(search: Cheapest, plan: Plan) -> Plan:
+    """``plan``, or the smallest found that takes hardly more instructions, in the same memory."""
+    most = (1 + _HARDLY_MORE) * search.instructions_of(plan)
+    for arena in _arenas(plan):
+        low, best = 0, plan
+        while best.total_arena_bytes - low > best.total_arena_bytes // _PRECISION:
+            budget = (low + best.total_arena_bytes) // 2
+            found = search.plan(budget, arena.name)
+            if found is None or search.instructions_of(found) > most:
+                low = budget
+            else:
+                best = found
+        plan = best
+    return plan
 
 
 def _arenas(plan: Plan) -> tuple[Memory, ...]:

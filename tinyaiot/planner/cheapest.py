@@ -19,7 +19,7 @@ from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
 from tinyaiot.planner.flow import Flow, choose_blocks, flow_of
 from tinyaiot.planner.streaming import Search, lay_out, plan_of
-from tinyaiot.planner.work import Instructions, Run
+from tinyaiot.planner.work import Instructions, Run, instructions_of
 
 # Pixels of blocks that are tried, None for whole rows; the cheaper first.
 _PIXELS = (None, 16, 8, 4, 2, 1)
@@ -136,6 +136,11 @@ class Cheapest:
         cuts = dict.fromkeys(pieces for pieces in found if pieces is not None)
         plans = (self._laid_out(pieces, budget_bytes, memory) for pieces in sorted(cuts, key=_cost))
         return next((plan for plan in plans if plan is not None), None)
+
+    def instructions_of(self, plan: Plan) -> float:
+        """What an inference takes under a plan, with the kernels that the core may take."""
+        limited = replace(plan, flash_limit=self._core.flash_limit)
+        return instructions_of(self._graph, limited, self._core, self._instructions)
 
     def _laid_out(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:
         ways = [piece.way for piece in pieces]
