@@ -47,6 +47,7 @@ LAYERS = (
         "predict",
         "instructions",
         "flash_room",
+        "speedups",
     ),
     ("devices",),
     (
@@ -75,6 +76,7 @@ LAYERS = (
         "report_boards",
         "report_fit",
         "report_predict",
+        "report_speedups",
         "report_frontier",
         "report_levers",
         "report_energy",

@@ -17,6 +17,7 @@ from tinyaiot.plan import Plan
 from tinyaiot.planner.frontier import FrontierPoint
 from tinyaiot.predict import Prediction
 from tinyaiot.schemas import labelled
+from tinyaiot.speedups import Speedup
 from tinyaiot.summary import ModelSummary
 
 # Slow to import, and not needed to run.
@@ -75,6 +76,7 @@ def analysis_document(
     prediction: Prediction | None = None,
     frontier: Sequence[FrontierPoint] | None = None,
     overruns: Sequence[Document] = (),
+    speedups: Sequence[Speedup] = (),
 ) -> Document:
     """What ``analyze --json`` gives; ``memories`` says where the arena lies on a board.
 
@@ -85,6 +87,7 @@ def analysis_document(
         prediction: of instructions and time, where there is a board.
         frontier: where it was asked for.
         overruns: of flash and time.
+        speedups: of layers, where there is a board.
     """
     live = plan.live_bytes
     content = {
@@ -105,6 +108,7 @@ def analysis_document(
         "memories": None if board is None else dict(plan.arena_bytes),
         "lower_bound_bytes": plan.lower_bound_bytes,
         "prediction": None if prediction is None else prediction.to_json(),
+        "speedups": [speedup.to_json() for speedup in speedups],
         "worst_step": {
             "layer": plan.layer_of(plan.worst_step.node),
             "live_bytes": plan.worst_step.live_bytes,

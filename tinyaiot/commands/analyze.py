@@ -54,6 +54,8 @@ from tinyaiot.report_levers import (
 )
 from tinyaiot.report_map import report_map
 from tinyaiot.report_predict import report_prediction
+from tinyaiot.report_speedups import report_speedups
+from tinyaiot.speedups import speedups_of
 from tinyaiot.summary import ModelSummary, summarize
 
 # Slow to import, and not needed to run.
@@ -238,8 +240,10 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
     else:
         report.needs(summary, plan)
     prediction = None if target is None else predict(loaded.graph, plan, target)
+    speedups = () if target is None else speedups_of(loaded.graph, plan, target)
     if prediction is not None:
         report_prediction(report, summary, prediction)
+        report_speedups(report, speedups)
     shortage = None
     if isinstance(refusal, NoPlanFitsError):
         with report.waiting("planning what would help"):
@@ -255,7 +259,9 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
     exceeded = [overrun.to_json() for overrun in overruns]
     points = request.frontier(loaded, target)
     request.write_json(
-        analysis_document(summary, plan, target, refusal, lacking, prediction, points, exceeded)
+        analysis_document(
+            summary, plan, target, refusal, lacking, prediction, points, exceeded, speedups
+        )
     )
     if refusal is None:
         request.write_page(loaded, summary, plan, target, None)

@@ -7,7 +7,7 @@ What they really are on a core is known to those above the planner: they hand in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tinyaiot.cores import Core
@@ -68,13 +68,15 @@ def rule_of_thumb(run: Run) -> float:
 
 def instructions_of(graph: Graph, plan: Plan, core: Core, instructions: Instructions) -> float:
     """What an inference takes under a plan."""
-    nodes = planned_graph(graph, plan).graph.nodes
+    return sum(instructions(run) for run in runs_of(graph, plan, core))
+
+
+def runs_of(graph: Graph, plan: Plan, core: Core) -> Iterator[Run]:
+    """How a plan runs the nodes that are any work; those of its patches, where it has any."""
     calls = Counter(step.node for step in plan.steps)
-    return sum(
-        instructions(_run(node, plan, core, calls[node.index]))
-        for node in nodes
-        if calls[node.index]
-    )
+    for node in planned_graph(graph, plan).graph.nodes:
+        if calls[node.index]:
+            yield _run(node, plan, core, calls[node.index])
 
 
 def _run(node: Node, plan: Plan, core: Core, calls: int) -> Run:
