@@ -9,7 +9,7 @@ import contextlib
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,15 +39,24 @@ _TIMEOUT_S = 30.0
 _PACKET_BYTES = 1024
 
 
-class _Arenas:
-    """Hands out ranges with gaps before, between and behind them."""
+@dataclass
+class Arenas:
+    """Hands out ranges with gaps before, between and behind them.
 
-    def __init__(self) -> None:
-        self.ends: dict[str, int] = {}
-        self.gaps: dict[str, list[tuple[int, int]]] = {}
+    Attributes:
+        ends: by memory, where the next gap begins.
+        gaps: by memory.
+    """
 
-    def take(self, memory: str, size_bytes: int, misalignment: int = 0) -> int:
-        """The offset of ``size_bytes`` bytes that nothing else has."""
+    ends: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def take(self, memory: str, what: str, size_bytes: int, misalignment: int = 0) -> int:
+        """The offset of ``size_bytes`` bytes that nothing else has.
+
+        Args:
+            what: they are for.
+        """
         end = self.ends.get(memory, 0)
         aligned = -(-(end + _GAP_BYTES) // _ALIGNMENT) * _ALIGNMENT
         start = aligned + misalignment
@@ -62,28 +71,40 @@ class _Arenas:
         return {memory: end + _GAP_BYTES for memory, end in self.ends.items()}
 
 
-def spread(graph: Graph, plan: Plan) -> tuple[Plan, Gaps]:
-    """The plan with everything at addresses of its own, apart from each other, and the gaps."""
+def spread(graph: Graph, plan: Plan, arenas: Arenas | None = None) -> tuple[Plan, Gaps]:
+    """The plan with everything at addresses of its own, apart from each other, and the gaps.
+
+    Args:
+        arenas: what hands out the addresses; by default, to the alignment that plans promise.
+    """
     roots = alias_roots(planned_graph(graph, plan).graph)
-    arenas = _Arenas()
+    arenas = arenas or Arenas()
     moved: dict[int, int] = {}
     for index in sorted({root.index for root in roots.values()}):
         slot = plan.slots[index]
-        moved[index] = arenas.take(slot.memory, slot.size_bytes, _TENSOR_OFFSET)
+        moved[index] = arenas.take(slot.memory, f"tensor {index}", slot.size_bytes, _TENSOR_OFFSET)
 
     def slot_of(index: int, slot: Slot) -> Slot:
         root = roots[index].index
         into = slot.offset_bytes - plan.slots[root].offset_bytes
         return replace(slot, offset_bytes=moved[root] + into)
 
-    def scratch_of(scratch: Scratch) -> Scratch:
-        return replace(scratch, offset_bytes=arenas.take(scratch.memory, scratch.size_bytes))
+    def moved_scratch(what: str, given: Mapping[int, Scratch]) -> dict[int, Scratch]:
+        return {
+            node: replace(
+                scratch,
+                offset_bytes=arenas.take(
+                    scratch.memory, f"{what} of layer {node}", scratch.size_bytes
+                ),
+            )
+            for node, scratch in given.items()
+        }
 
     changed = replace(
         plan,
         slots={index: slot_of(index, slot) for index, slot in plan.slots.items()},
-        scratch={node: scratch_of(scratch) for node, scratch in plan.scratch.items()},
-        sums={node: scratch_of(sums) for node, sums in plan.sums.items()},
+        scratch=moved_scratch("scratch", plan.scratch),
+        sums=moved_scratch("sums", plan.sums),
     )
     return replace(changed, arena_bytes=arenas.close()), arenas.gaps
 

@@ -12,7 +12,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,8 @@ AnyArray = npt.NDArray[Any]
 
 HOST = core_by_id("host")
 _AMPLE = (Memory("ram", 1 << 28),)
-_FLAGS = (
-    *("-std=c99", "-O1", "-g", "-DTA_CHECKED", "-Wall", "-Wextra", "-Wconversion", "-Werror"),
-    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-)
+_PLAIN = ("-std=c99", "-O1", "-g", "-DTA_CHECKED", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+_FLAGS = (*_PLAIN, "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
 def check(model: bytes, inputs: Sequence[AnyArray], plan: Plan | None = None) -> Graph:
@@ -78,9 +76,21 @@ def check_c(
     Args:
         program: what runs it; push_model.c for one that rows are pushed to.
     """
-    seen = {}
+    check_records(graph, reference, plan, run_c(graph, plan, inputs, program))
+
+
+# (node, output, y_start, y_stop, bytes); nodes are those of the plan, node -1 stands for the
+# model's outputs.
+Record = tuple[int, int, int, int, AnyArray]
+
+
+def check_records(
+    graph: Graph, reference: oracle.Reference, plan: Plan, records: Iterable[Record]
+) -> None:
+    """Asserts that what a program told are TFLM's tensors, all of them."""
+    seen: dict[int, int] = {}
     planned = planned_graph(graph, plan)
-    for k, output, y_start, y_stop, rows in run_c(graph, plan, inputs, program):
+    for k, output, y_start, y_stop, rows in records:
         if k < 0:
             _assert_equal(_bytes(reference.outputs[output]), rows, f"C output {output}")
             continue
@@ -102,20 +112,22 @@ def check_c(
 
 def run_c(
     graph: Graph, plan: Plan, inputs: Sequence[AnyArray], program: str = "run_model.c"
-) -> Iterator[tuple[int, int, int, int, AnyArray]]:
-    """Compiles and runs the model; yields (node, output, y_start, y_stop, bytes).
-
-    Nodes are those of the plan; node −1 stands for the model's outputs.
-    """
+) -> Iterator[Record]:
+    """Compiles and runs the model; yields what ``program`` tells."""
     sources = model_sources(graph, plan, HOST, "m")
     with tempfile.TemporaryDirectory() as folder:
         executable = _compile(sources, Path(folder), program)
-        run = subprocess.run(
-            [executable, *(str(tensor.row_bytes) for tensor in graph.inputs)],
-            input=b"".join(_bytes(np.asarray(x)).tobytes() for x in inputs),
-            capture_output=True,
-            check=False,
-        )
+        yield from records_of(executable, graph, inputs)
+
+
+def records_of(executable: Path, graph: Graph, inputs: Sequence[AnyArray]) -> Iterator[Record]:
+    """What the program of a model tells of an inference."""
+    run = subprocess.run(
+        [executable, *(str(tensor.row_bytes) for tensor in graph.inputs)],
+        input=b"".join(_bytes(np.asarray(x)).tobytes() for x in inputs),
+        capture_output=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr.decode(errors="replace")
     position = 0
     while position < len(run.stdout):
@@ -136,18 +148,34 @@ def compile_c(program: Path, target: Path, *includes: Path, only_object: bool = 
 
 
 def _compile(sources: ModelSources, folder: Path, program: str) -> Path:
+    kernels = write_sources(sources, folder)
+    models = [folder / path for path in sources.c_sources if path.startswith("model/")]
+    return link(kernels, [*models, Path(__file__).with_name(program)], folder)
+
+
+def write_sources(sources: ModelSources, folder: Path) -> list[Path]:
+    """Writes the C of a model; returns the kernels."""
     for path, content in sources.files.items():
         target = folder / path
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-    objects = [
-        _kernel_object(path, folder) for path in sources.c_sources if path.startswith("kernels/")
-    ]
-    models = [folder / path for path in sources.c_sources if path.startswith("model/")]
+    return [folder / path for path in sources.c_sources if path.startswith("kernels/")]
+
+
+def link(
+    kernels: Iterable[Path],
+    rest: Iterable[Path],
+    folder: Path,
+    sanitized: bool = True,
+    includes: Iterable[Path] = (),
+) -> Path:
+    """The program of a model's C in ``folder`` and what else it needs."""
+    flags = _FLAGS if sanitized else _PLAIN
+    objects = [_kernel_object(path, flags) for path in kernels]
     executable = folder / "run"
-    main = Path(__file__).with_name(program)
-    includes = [f"-I{folder / name}" for name in ("kernels", "model")]
-    _run_compiler(*_FLAGS, *includes, *models, main, *objects, "-o", executable)
+    folders = (folder / "kernels", folder / "model", *includes)
+    options = (f"-I{path}" for path in folders)
+    _run_compiler(*flags, *options, *rest, *objects, "-o", executable)
     return executable
 
 
@@ -156,16 +184,24 @@ def _object_cache() -> Path:
     return Path(tempfile.mkdtemp(prefix="tinyaiot-objects-"))
 
 
-def _kernel_object(path: str, folder: Path) -> Path:
+def _kernel_object(source: Path, flags: Sequence[str]) -> Path:
     """The kernel's object file, compiled once for the same text of it and of all headers."""
-    kernels = folder / "kernels"
-    digest = hashlib.sha256((folder / path).read_bytes())
+    kernels = source.parent
+    digest = hashlib.sha256(repr(flags).encode() + source.read_bytes())
     for header in sorted(kernels.glob("*.h")):
         digest.update(header.read_bytes())
     target = _object_cache() / f"{digest.hexdigest()}.o"
     if not target.exists():
-        _run_compiler(*_FLAGS, f"-I{kernels}", "-c", folder / path, "-o", target)
+        _run_compiler(*flags, f"-I{kernels}", "-c", source, "-o", target)
     return target
+
+
+def assembly(source: Path, folder: Path) -> str:
+    """Of one C file of a model in ``folder``."""
+    target = source.with_suffix(".s")
+    includes = [f"-I{folder / name}" for name in ("kernels", "model")]
+    _run_compiler(*_PLAIN, "-g0", *includes, "-S", source, "-o", target)
+    return target.read_text(encoding="ascii")
 
 
 def _run_compiler(*arguments: object) -> None:
