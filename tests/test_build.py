@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.handmade import EMULATED, build_models, digits_model, digits_project
+from tinyaiot import pipeline
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Image, build, read_manifest
 from tinyaiot.csource import Role
 from tinyaiot.errors import BuildError, DoesNotFitError, UsageError
 from tinyaiot.pipeline import memories
+from tinyaiot.summary import summarize
+
+DIGITS = Path(__file__).parents[1] / "examples" / "digits" / "digits.tflite"
 
 
 def test_host_build_is_silent(tmp_path: Path) -> None:
@@ -106,6 +110,18 @@ def test_flash_overflow_names_region_and_bytes(tmp_path: Path) -> None:
     with pytest.raises(DoesNotFitError, match="flash by 100 bytes") as caught:
         build_models([digits_model(board)], small, tmp_path / "small")
     assert caught.value.details == (f"flash has {whole - 100} bytes",)
+
+
+def test_a_model_whose_code_overflows_flash_hears_of_its_largest_layer(tmp_path: Path) -> None:
+    board = board_by_id("mps2-an386")
+    small = replace(board, flash=replace(board.flash, size_bytes=16_384))
+    job = pipeline.Job(DIGITS, small, tmp_path)
+    with pytest.raises(DoesNotFitError, match="exceeds mps2-an386's flash by") as caught:
+        pipeline.deploy(job, pipeline.Silent())
+    weights = [layer.weights_bytes for layer in summarize(pipeline.read_model(job).graph).layers]
+    largest = weights.index(max(weights))
+    assert f"layer {largest} " in caught.value.details[-1]
+    assert f"{max(weights):,} bytes" in caught.value.details[-1]
 
 
 def test_ram_overflow_names_region_and_bytes(tmp_path: Path) -> None:

@@ -150,9 +150,21 @@ def deploy(job: Job, listener: Listener, model: Model | None = None) -> Deployme
     project = job.work / "project"
     generate([model], [plan], job.board, defines=job.defines).write(project)
     with listener.step("building the firmware", "built"):
-        image = build(project, job.board, job.builder)
+        image = _build(project, job, summary)
     listener.built(image)
     return Deployment(model, plan, job.board, image, job.port)
+
+
+def _build(project: Path, job: Job, summary: ModelSummary) -> Image:
+    """Sources → Image; where that does not fit, what is largest in it is named, too."""
+    try:
+        return build(project, job.board, job.builder)
+    except DoesNotFitError as error:
+        raise DoesNotFitError(
+            error.what,
+            f"tinyaiot analyze --board {job.board.id} works out what would help",
+            (*error.details, _most_weights([summary])),
+        ) from error
 
 
 def plan_model_on(model: Model, board: Board, options: PlanOptions) -> Plan:
@@ -275,14 +287,19 @@ def _refuse_weights_beyond_flash(models: Sequence[Model], board: Board) -> None:
     weights_bytes = sum(summary.weights_bytes for summary in summaries)
     excess = weights_bytes - board.flash.size_bytes
     if excess > 0:
-        layers = [layer for summary in summaries for layer in summary.layers]
-        largest = max(layers, key=lambda layer: layer.weights_bytes)
         raise DoesNotFitError(
             f"the weights need {weights_bytes:,} bytes of flash, {excess:,} more than the "
             f"{board.flash.size_bytes:,} of {board.id}, code not counted",
             "use a smaller model, or a board with more flash",
-            (
-                f"most of it is in layer {largest.index} {largest.op}: "
-                f"{largest.weights_bytes:,} bytes of weights",
-            ),
+            (_most_weights(summaries),),
         )
+
+
+def _most_weights(summaries: Sequence[ModelSummary]) -> str:
+    """Of the layer that takes most flash."""
+    layers = [layer for summary in summaries for layer in summary.layers]
+    largest = max(layers, key=lambda layer: layer.weights_bytes)
+    return (
+        f"most of the flash is for layer {largest.index} {largest.op}: "
+        f"{largest.weights_bytes:,} bytes of weights"
+    )
