@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,13 @@ from scripts import predictions
 from scripts.measured import PLAIN, ROOT
 from tests.support.builder import ModelBuilder
 from tests.support.real_models import FOLDER
-from tinyaiot.pipeline import PlanOptions
+from tinyaiot.boards import board_by_id
+from tinyaiot.calibrations import calibration_of
+from tinyaiot.codegen.model import lower_model
+from tinyaiot.frontends import load
+from tinyaiot.pipeline import PlanOptions, plan_model_on
 from tinyaiot.planner import Objective
+from tinyaiot.predict import cost_of, count, works_of
 
 KWS = FOLDER / "kws.tflite"
 SOUNDS = ROOT / "examples" / "sounds" / "sounds.tflite"
@@ -59,38 +66,55 @@ def test_narrow_layers_are_predicted(board: str, tmp_path: Path) -> None:
 
 
 def narrow_layers(size: int, depth: int) -> bytes:
-    """A model of 3x3 convolutions, of all channels and by channel, and a 1x1 one."""
+    """3x3 convolutions, of all channels and by channel, and a 1x1 one."""
+    windows, by_channel = ("CONV_2D", 3, depth), ("DEPTHWISE_CONV_2D", 3, depth)
+    return convolutions(size, depth, [windows, windows, by_channel, ("CONV_2D", 1, depth)])
+
+
+def test_strips_are_predicted_row_by_row(tmp_path: Path) -> None:
+    """As plans call them that stream a layer; whole, strips make some rows at once."""
+    path = tmp_path / "strips.tflite"
+    path.write_bytes(convolutions(12, 96, [("DEPTHWISE_CONV_2D", 5, 96)]))
+    model, board = load(path), board_by_id("mps2-an386")
+    plan = plan_model_on(model, board, PLAIN)
+    lowered = lower_model(model.graph, plan, board.processor, "strips")
+    (whole,) = works_of(model.graph.nodes[0], lowered)
+    assert whole.call.function == "ta_depthwise_conv_2d_s8_planes_dsp_strips"
+    by_row = replace(whole, call=replace(whole.call, function="ta_conv_2d_rows"), calls=12)
+    calibration = calibration_of(board.core)
+    counts = [count(work, cost_of(work, calibration)) for work in (whole, by_row)]
+    assert None not in counts
+    assert counts[0] < counts[1] < 3 * counts[0]
+
+
+def convolutions(size: int, depth: int, layers: Sequence[tuple[str, int, int]]) -> bytes:
+    """A model of square inputs with ``depth`` channels, and for each layer its operator, its
+    window's side and its channels."""
     rng = np.random.default_rng(depth)
-    builder = ModelBuilder("narrow")
-    shape = (1, size, size, depth)
-    x = builder.input(shape, 0.02, -128)
-    y = x
-    for op, kernel, filters in (
-        ("CONV_2D", 3, depth),
-        ("CONV_2D", 3, depth),
-        ("DEPTHWISE_CONV_2D", 3, 1),
-        ("CONV_2D", 1, depth),
-    ):
-        taps = (filters, kernel, kernel, depth)
-        weights = rng.normal(0, 20, taps).round().clip(-127, 127).astype(np.int8)
-        scales = [float(s) for s in rng.uniform(0.5, 1, depth) / (20 * np.prod(taps[1:3]))]
-        axis = 0 if op == "CONV_2D" else 3
-        biases = np.zeros(depth, np.int32)
-        bias = builder.constant(biases, [0.02 * s for s in scales])
-        made = builder.tensor(shape, 0.02, -128)
-        multiplier = {"depthMultiplier": 1} if axis else {}
+    builder = ModelBuilder("convolutions")
+    y = builder.input((1, size, size, depth), 0.02, -128)
+    for op, side, channels in layers:
+        is_depthwise = op == "DEPTHWISE_CONV_2D"
+        first, last = (1, channels) if is_depthwise else (channels, depth)
+        weights = rng.normal(0, 20, (first, side, side, last)).round().astype(np.int8)
+        scales = [float(s) for s in rng.uniform(0.5, 1, channels) / (20 * side * side)]
+        constants = (
+            builder.constant(weights, scales, axis=3 if is_depthwise else 0),
+            builder.constant(np.zeros(channels, np.int32), [0.02 * s for s in scales]),
+        )
+        made = builder.tensor((1, size, size, channels), 0.02, -128)
         builder.op(
             op,
-            [y, builder.constant(weights, scales, axis=axis), bias],
+            [y, *constants],
             [made],
             strideH=1,
             strideW=1,
             dilationHFactor=1,
             dilationWFactor=1,
             fusedActivationFunction=1,
-            **multiplier,
+            **({"depthMultiplier": 1} if is_depthwise else {}),
         )
-        y = made
+        y, depth = made, channels
     return builder.build([y])
 
 

@@ -16,7 +16,7 @@ from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.blocks import in_blocks, reads_blocks
 from tinyaiot.planner.work import Instructions, Run, rule_of_thumb
-from tinyaiot.predict import count
+from tinyaiot.predict import cost_of, count
 
 _NOWHERE = Ref("NULL")
 
@@ -37,7 +37,7 @@ def _counted(calibration: Calibration, run: Run) -> float:
     for call in lower(node, context).calls:
         # As predictions count: the node of the graph, whose rows the call may make in blocks.
         work = Work(run.node, call, run.calls)
-        found = count(work, calibration.kernels.get(work.kernel))
+        found = count(work, cost_of(work, calibration))
         if found is None:
             return rule_of_thumb(run)
         total += found

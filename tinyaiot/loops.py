@@ -18,6 +18,7 @@ Features = dict[str, float]
 Loops = Mapping[str, float]
 
 WORD = 4
+_ONE_BY_ONE = " one by one"
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,19 @@ class Work:
     def kernel(self) -> str:
         """The kernel's function, with its driver where that is one of its own, and whether pixels
         are taken one by one; where a driver has but one kernel, it with the operator's name."""
+        return self._kernel("" if integer(self, "stretch", 1) > 1 else _ONE_BY_ONE)
+
+    @property
+    def kernel_one_by_one(self) -> str:
+        """The same of a call that takes pixels one by one."""
+        return self._kernel(_ONE_BY_ONE)
+
+    def _kernel(self, manner: str) -> str:
         kernel, driver = self.call.fields.get("kernel"), self.call.function
         if not isinstance(kernel, Ref):
             return f"{driver} {self.node.op}"
         is_common = driver.removeprefix(self.call.struct_type) in ("_rows", "_blocks", "_ring")
-        one_by_one = "" if integer(self, "stretch", 1) > 1 else " one by one"
-        return kernel.text + ("" if is_common else f" {driver}") + one_by_one
+        return kernel.text + ("" if is_common else f" {driver}") + manner
 
     @property
     def dimensions(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ from tinyaiot.boards import Board
 from tinyaiot.calibrations import Calibration, KernelCost, calibration_of, digest_of, family_of
 from tinyaiot.codegen.model import LoweredModel, lower_model
 from tinyaiot.codegen.program import RowProgram, WholeLayer
-from tinyaiot.costs import features
+from tinyaiot.costs import features, has_own_form
 from tinyaiot.csource import Lowered
 from tinyaiot.graph import Graph, Node
 from tinyaiot.loops import Work
@@ -161,7 +161,7 @@ def _runs(node: int, part: WholeLayer | RowProgram) -> int:
 def _layer(
     node: Node, works: list[Work], calibration: Calibration | None, *, is_stale: bool
 ) -> LayerPrediction:
-    costs = [calibration.kernels.get(work.kernel) if calibration else None for work in works]
+    costs = [cost_of(work, calibration) for work in works]
     counts = [count(work, cost) for work, cost in zip(works, costs, strict=True)]
     known = [count for count in counts if count is not None]
     rates = [1.0 if cost is None else cost.cycles_per_instruction for cost in costs]
@@ -175,6 +175,14 @@ def _layer(
         is_stale=is_stale,
         cycles=round(sum(cycles)) if len(cycles) == len(works) == len(known) else None,
     )
+
+
+def cost_of(work: Work, calibration: Calibration | None) -> KernelCost | None:
+    """What was calibrated; where a kernel's loops are known, pixel by pixel does for stretches."""
+    if calibration is None:
+        return None
+    names = [work.kernel, *([work.kernel_one_by_one] if has_own_form(work) else [])]
+    return next((cost for name in names if (cost := calibration.kernels.get(name))), None)
 
 
 def count(work: Work, cost: KernelCost | None) -> float | None:
