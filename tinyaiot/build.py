@@ -14,10 +14,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from elftools.elf.constants import SH_FLAGS
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
-
 from tinyaiot import pio
 from tinyaiot.boards import STAND_IN, Board
 from tinyaiot.codegen.platformio import emulated_environment_name
@@ -32,6 +28,8 @@ _PACKAGES = {
     "riscv64-unknown-elf-": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
     "": "gcc libc6-dev",
 }
+# Flags of sections, as the ELF specification has them.
+_SHF_WRITE, _SHF_ALLOC = 1, 2
 _OVERFLOW = re.compile(r"region `(\w+)' overflowed by (\d+) bytes")
 
 
@@ -215,6 +213,8 @@ def _memory_line(board: Board, region: str) -> str:
 def _read_image(
     project: Path, elf_path: Path, binary: Path | None, manifest: Mapping[str, Any], board: Board
 ) -> Image:
+    from elftools.elf.elffile import ELFFile  # not needed before something is built
+
     with elf_path.open("rb") as file:
         elf = ELFFile(file)
         sizes = _symbol_sizes(elf)
@@ -248,7 +248,7 @@ def _array_bytes(sizes: Mapping[str, int], models: Sequence[Mapping[str, Any]]) 
 
 def _symbol_sizes(elf: Any) -> dict[str, int]:
     table = elf.get_section_by_name(".symtab")
-    if not isinstance(table, SymbolTableSection):
+    if table is None:
         raise BuildError("the image has no symbols", "build it without stripping")
     return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols() if symbol["st_size"]}
 
@@ -271,7 +271,7 @@ def _flash_bytes(elf: Any, board: Board) -> int:
 
 
 def _ram_bytes(elf: Any) -> int:
-    wanted = SH_FLAGS.SHF_ALLOC | SH_FLAGS.SHF_WRITE
+    wanted = _SHF_ALLOC | _SHF_WRITE
     return sum(s["sh_size"] for s in elf.iter_sections() if s["sh_flags"] & wanted == wanted)
 
 

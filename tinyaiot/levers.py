@@ -87,6 +87,20 @@ class Shortage:
         }
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no plan within the limits.
+
+    Attributes:
+        shortage: of RAM; None where it is flash that is missing.
+        hint: what to do.
+    """
+
+    error: DoesNotFitError
+    shortage: Shortage | None
+    hint: str
+
+
 def shortage_of(
     model: Model, board: Board | None, options: PlanOptions, refusal: NoPlanFitsError
 ) -> Shortage:

@@ -19,7 +19,6 @@ from tinyaiot.boards import Board
 from tinyaiot.build import Image
 from tinyaiot.codegen.project import Sources
 from tinyaiot.csource import Role
-from tinyaiot.devices.link import Identity
 from tinyaiot.errors import TinyaiotError
 from tinyaiot.plan import Patches, Plan
 from tinyaiot.summary import ModelSummary, format_shape
@@ -27,6 +26,7 @@ from tinyaiot.summary import ModelSummary, format_shape
 # Slow to import, and not needed to run.
 if TYPE_CHECKING:
     from tinyaiot.classify import Classification
+    from tinyaiot.devices.link import Identity
     from tinyaiot.measure import Deployment, Measurement, Validation
 
 _WIDTH_WHEN_PIPED = 80

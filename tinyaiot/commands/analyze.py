@@ -30,14 +30,7 @@ from tinyaiot.errors import DoesNotFitError, UsageError
 from tinyaiot.files import write_json
 from tinyaiot.fit import Fit, Verdict, fits_document, fits_of, smallest_fit
 from tinyaiot.frontends import Model, load
-from tinyaiot.levers import shortage_of
-from tinyaiot.pages.analysis import (
-    Analysis,
-    Refusal,
-    analysis_page,
-    analysis_pictures,
-    fronts_of,
-)
+from tinyaiot.levers import Refusal, shortage_of
 from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError
 from tinyaiot.planner.frontier import FrontierPoint, frontier
@@ -114,6 +107,8 @@ class _Request:
         """Writes page and pictures, if they are wanted; raises UsageError where it cannot."""
         if not self.pages.wanted:
             return
+        from tinyaiot.pages.analysis import Analysis, analysis_page, analysis_pictures, fronts_of
+
         prediction = None if board is None else predict(loaded.graph, plan, board)
         with self.report.waiting("planning the frontier"):
             fronts = fronts_of(loaded.graph, pipeline.core_of(board), self.options)

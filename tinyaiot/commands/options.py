@@ -19,16 +19,14 @@ from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import UsageError
 from tinyaiot.graph import Graph
 from tinyaiot.operators.base import AnyArray
-from tinyaiot.pages.page import Page, write_page
-from tinyaiot.pages.pictures import INSTALL_HINT, can_make_png, write_pictures
-from tinyaiot.pages.svg import Picture
 from tinyaiot.planner import Objective
 from tinyaiot.report import Report
-from tinyaiot.samples import default_inputs, load_inputs
 
 # Slow to import, and not needed to run.
 if TYPE_CHECKING:
     from tinyaiot.measure import Deployment
+    from tinyaiot.pages.page import Page
+    from tinyaiot.pages.svg import Picture
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
@@ -116,6 +114,9 @@ class PageFiles:
 
     def write(self, report: Report, page: Page, pictures: Sequence[Picture]) -> None:
         """Writes what is wanted; raises UsageError where that is impossible."""
+        from tinyaiot.pages.page import write_page
+        from tinyaiot.pages.pictures import INSTALL_HINT, can_make_png, write_pictures
+
         if self.html is not None:
             write_page(self.html, page)
             report.line("page", str(self.html))
@@ -222,6 +223,8 @@ def boards_of(ids: Collection[str]) -> tuple[Board, ...]:
 
 def inputs_of(graph: Graph, file: Path | None) -> tuple[AnyArray, ...]:
     """Those of --input; raises UsageError where the file does not match the model."""
+    from tinyaiot.samples import default_inputs, load_inputs
+
     return default_inputs(graph) if file is None else load_inputs(file, graph)
 
 

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-import serial
-
 from tinyaiot import pio
 from tinyaiot.boards import Board
 from tinyaiot.devices.connected import PortInfo, serial_ports
@@ -153,8 +151,10 @@ def upload_command(target: Target, tool: Tool) -> tuple[str, ...]:
 
 def touch(port: str) -> None:
     """Opens and closes the port at 1200 baud, which native-USB boards take for "boot loader"."""
+    from serial import Serial  # slow to import
+
     try:
-        with serial.Serial(port, _TOUCH_BAUD_RATE) as opened:
+        with Serial(port, _TOUCH_BAUD_RATE) as opened:
             opened.dtr = False
     except OSError as error:
         # The board may leave while the port is still being closed.

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from tinyaiot.boards import Board
 from tinyaiot.cores import Core
-from tinyaiot.errors import DoesNotFitError
 from tinyaiot.fit import Fit
 from tinyaiot.graph import Graph
-from tinyaiot.levers import Shortage
+from tinyaiot.levers import Refusal
 from tinyaiot.pages.charts import WIDE, Limit
 from tinyaiot.pages.facts import model_facts, plan_facts, prediction_section
 from tinyaiot.pages.fits import fits_picture, fits_section, shortage_picture, shortage_section
@@ -31,20 +30,6 @@ from tinyaiot.summary import ModelSummary
 # Slow to import, and not needed to run.
 if TYPE_CHECKING:
     from tinyaiot.quantization import Comparison
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is no plan within the limits.
-
-    Attributes:
-        shortage: of RAM; None where it is flash that is missing.
-        hint: what to do.
-    """
-
-    error: DoesNotFitError
-    shortage: Shortage | None
-    hint: str
 
 
 @dataclass(frozen=True)
