@@ -22,7 +22,7 @@ from tinyaiot.boards import Board, board_by_id
 from tinyaiot.cores import UNLIMITED_FLASH, Core
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
-from tinyaiot.operators.depthwise_dsp import takes_bands
+from tinyaiot.operators.linear import LinearKernel
 from tinyaiot.operators.windows import Padding, Window
 
 _BOARD = "mps2-an386"
@@ -71,6 +71,7 @@ def windowed(
     depths: tuple[int, ...] = _DEPTHS,
     most_strides: tuple[int, int] = (3, 3),
     heights: tuple[int, int] = (7, 9),
+    widths: tuple[int, int] = (7, 40),
 ) -> graphs.DrawnModel:
     """One convolution; its outputs often begin at the zero point, as they do behind a ReLU."""
     depthwise = op == "DEPTHWISE_CONV_2D"
@@ -78,7 +79,7 @@ def windowed(
     strides = draw_from(st.tuples(*(st.integers(1, most) for most in most_strides)))
     dilation = draw_from(st.sampled_from((1, 1, 1, 2))) if strides == (1, 1) else 1
     scheme = draw_from(st.sampled_from(Padding))
-    height, width = draw_from(st.tuples(st.integers(*heights), st.integers(7, 40)))
+    height, width = draw_from(st.tuples(st.integers(*heights), st.integers(*widths)))
     height += (kernel_h - 1) * (dilation - 1)
     width += (kernel_w - 1) * (dilation - 1)
     channels = draw_from(st.sampled_from(depths))
@@ -172,7 +173,22 @@ _SPACIOUS_STRATEGIES = {
 _FAST_STRATEGIES = {
     "fast_conv": windowed("CONV_2D"),
     "fast_connected": fully_connected(),
-    "bands": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (12, 33)),
+    "stems": windowed("CONV_2D", ((3, 3),), (1, 3), (2, 2)),
+    "stems_of_one": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (1,), (2, 2)),
+    "bands": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (20, 40)),
+    "narrow": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (3, 32), (3, 6)),
+    "lowest": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 7), (1, 1), (2, 4), (3, 6)),
+    "narrow_planes": windowed(
+        "DEPTHWISE_CONV_2D", ((7, 7),), (4, 5, 8, 11), (1, 1), (7, 20), (3, 5)
+    ),
+    "five": windowed("DEPTHWISE_CONV_2D", ((5, 5), (3, 4)), (4, 5, 8, 11), (2, 1)),
+}
+# What makes rows of those, and at least how often.
+_DRIVERS = {
+    "ta_depthwise_conv_2d_s8_3x3_dsp_bands": 5,
+    "ta_depthwise_conv_2d_s8_3x3_dsp_narrow": 10,
+    "ta_depthwise_conv_2d_s8_planes_narrow_dsp_strips": 5,
+    "ta_depthwise_conv_2d_s8_planes_five_dsp_strips": 5,
 }
 
 
@@ -214,13 +230,16 @@ def test_widened_filters_and_bands_equal_tflm(board: Board, tmp_path: Path) -> N
     cases = [case for name, s in _FAST_STRATEGIES.items() for case in drawn(s, name, _CASES)]
     taken = Counter(k for case in cases for k in kernels(case, core))
     assert all(taken[name] >= 5 for name in _WIDE), taken
-    assert sum(_has_bands(case, core) for case in cases) >= 5
+    drivers = Counter(_driver(case, core) for case in cases)
+    assert all(drivers[name] >= least for name, least in _DRIVERS.items()), drivers
     emulated.check(cases, board, tmp_path, flash_limit=UNLIMITED_FLASH)
 
 
-def _has_bands(case: emulated.Case, core: Core) -> bool:
+def _driver(case: emulated.Case, core: Core) -> str | None:
+    """The function that makes several rows, of the only node."""
     (node,) = case.model.graph.nodes
-    return node.op == "DEPTHWISE_CONV_2D" and takes_bands(node, core)
+    kernel = operator_of(node).kernel(node, core)
+    return kernel.row_pairs(node) if isinstance(kernel, LinearKernel) else None
 
 
 def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) -> None:

@@ -23,45 +23,77 @@ from tinyaiot.loops import (
 from tinyaiot.operators.convolution import convolution_windows
 
 _GROUP = 3
+_WIDE_GROUP = 2
+_STRAIGHT_FOURS = (2, 4, 6)
+_WIDE_TURNS = 32
+# Rows of windows of which several groups are widened one after another by code of their own.
+_KNOWN_ROWS = {3: "threes", 9: "nines"}
 _FEWEST_FOURS = 2
 _BAND_ROWS = 14
 
 
 def _groups(work: Work) -> Features:
     """``ta_conv_2d_s8_dsp``."""
+    return _by_groups(work, _GROUP, _linear)
+
+
+def _wide_groups(work: Work) -> Features:
+    """``ta_conv_2d_s8_wide_dsp``."""
+    return _by_groups(work, _WIDE_GROUP, _wide_linear)
+
+
+def _by_groups(
+    work: Work, most: int, linear: Callable[[Work, int, int, int], Features]
+) -> Features:
+    """``ta_convolve_groups``, ``most`` windows at a time."""
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
     taps = field["kernel_h"] * field["kernel_w"] * field["in_channels"]
+    known = _known_windows(field) if most == _WIDE_GROUP else None
     found: Counter[str] = Counter()
     for span in spans(work):
         found.update(row_trips(work, span.times))
         found.update(_clamped(work, span))
-        for (lanes, kind, left), groups in _windows(field, span).items():
+        for (lanes, kind, left), groups in _windows(field, span, most).items():
             times = groups * span.times
             found[f"{kind} group"] += times
-            if kind == "edge" and field["in_channels"] % WORD == 0:
+            if kind == "chain":
+                continue
+            if kind == "inner" and known is not None:
+                found[known] += times
+                found[f"{known} four"] += times * taps // WORD
+            elif kind == "edge" and field["in_channels"] % WORD == 0:
                 found.update(_widened_taps(field, lanes, times))
             else:
                 if kind == "edge":
                     found.update(_strip(field, lanes, left, times))
-                found.update(_widened_runs(field, lanes, times))
-            found.update(_linear(work, taps, lanes, times))
+                found.update(_widened_runs(field, lanes, times, most))
+            found.update(linear(work, taps, lanes, times))
     return dict(found)
 
 
-def _windows(field: Mapping[str, int], span: Span) -> Counter[tuple[int, str, int]]:
+def _known_windows(field: Mapping[str, int]) -> str | None:
+    """Which code of its own ``ta_conv_2d_s8_wide_dsp`` has to widen such windows."""
+    row_taps = field["kernel_w"] * field["in_channels"]
+    if field["kernel_h"] == 1:
+        return "words" if row_taps % WORD == 0 else None
+    return _KNOWN_ROWS.get(row_taps) if field["kernel_h"] == _GROUP else None
+
+
+def _windows(field: Mapping[str, int], span: Span, group: int) -> Counter[tuple[int, str, int]]:
     """Groups of windows: how many lanes each has, how it is widened, and where it starts if that
-    matters."""
+    matters; and chains of them that are made in one call."""
     stride, most = field["stride_w"], max(field["stretch"], 1)
-    pace = _GROUP * stride
+    pace = group * stride
     is_flat = field["dilation_w"] == 1
     last = field["in_width"] - field["kernel_w"] - pace + stride
     found: Counter[tuple[int, str, int]] = Counter()
     x, left = span.start, span.start * stride - field["pad_left"]
     while x < span.stop:
-        if most == _GROUP and is_flat and 0 <= left <= last:
-            fast = min((span.stop - x) // _GROUP, (last - left) // pace + 1)
-            found[_GROUP, "inner", 0] += fast
-            x, left = x + fast * _GROUP, left + fast * pace
+        if most == group and is_flat and 0 <= left <= last and span.stop - x >= group:
+            fast = min((span.stop - x) // group, (last - left) // pace + 1)
+            found[0, "chain", 0] += 1
+            found[group, "inner", 0] += fast
+            x, left = x + fast * group, left + fast * pace
         if x < span.stop:
             lanes = min(span.stop - x, most)
             stop = left + (lanes - 1) * stride + field["kernel_w"]
@@ -108,20 +140,20 @@ def _strip(field: Mapping[str, int], lanes: int, left: int, times: int) -> Count
     return found
 
 
-def _widened_runs(field: Mapping[str, int], lanes: int, times: int) -> Features:
-    """``widen_runs`` and ``widen_rest``."""
+def _widened_runs(field: Mapping[str, int], lanes: int, times: int, most: int) -> Features:
+    """``widen_group_runs`` and ``widen_runs``."""
     height = field["kernel_h"]
     fours, rest = divmod(field["kernel_w"] * field["in_channels"], WORD)
     behind = -(-rest * height // WORD)
     rows = times * height
-    if lanes == _GROUP:
+    if lanes == most:
         return {
-            "three": times,
-            "three h": rows,
-            "three h four": rows * fours,
-            "three h rest": rows * rest,
-            "three behind": times * (rest > 0),
-            "three behind four": times * behind,
+            "whole": times,
+            "whole h": rows,
+            "whole h four": rows * fours,
+            "whole h rest": rows * rest,
+            "whole behind": times * (rest > 0),
+            "whole behind four": times * behind,
         }
     return {
         "few": times,
@@ -174,8 +206,37 @@ def _linear(work: Work, taps: int, lanes: int, times: int) -> Features:
     }
 
 
+def _wide_linear(work: Work, taps: int, lanes: int, times: int) -> Features:
+    """``ta_linear_s8_wide_dsp`` over groups of ``lanes`` pixels."""
+    channels = integer(work, "out_channels", 1)
+    pairs = times * -(-channels // 2)
+    fours = max(-(-taps // WORD), _FEWEST_FOURS)
+    is_exact = not requantization(work)["floors"]
+    found: Features = {
+        "group": times,
+        "group odd": times * (channels % 2),
+        f"pair {lanes}": pairs,
+        f"pair {lanes} exact": pairs * is_exact,
+    }
+    if lanes == 1:
+        sixes = (2 * fours - 1) // 3
+        return found | {
+            "pair 1 six": pairs * sixes,
+            f"pair 1 first {2 * fours - 1 - 3 * sixes}": pairs,
+        }
+    turns = -(-(fours - 1) // _WIDE_TURNS)
+    return found | {
+        "pair 2 four": pairs * fours,
+        "pair 2 straight": pairs * (not is_exact and fours in _STRAIGHT_FOURS),
+        "pair 2 again": pairs * (turns - 1),
+        "pair 2 looped": pairs * (turns > 1 and not is_exact),
+    }
+
+
 def _depthwise(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp``: outputs of a row, or of two together."""
+    if work.call.function.endswith("_narrow"):
+        return _narrow(work)
     if work.call.function.endswith("_bands") and work.calls == 1:
         return _bands(work)
     channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
@@ -234,6 +295,33 @@ def _bands(work: Work) -> Features:
     return dict(found)
 
 
+def _narrow(work: Work) -> Features:
+    """``ta_depthwise_conv_2d_s8_3x3_dsp_narrow``: all outputs of a row at once."""
+    output = work.node.output
+    passes = -(-output.channels // WORD)
+    rows = -(-output.height // work.calls)
+    strips = work.calls * -(-rows // _BAND_ROWS)
+    laid = output.height + 2 * (strips - 1)
+    (span,) = spans(work)
+    met = taps_inside(convolution_windows(work.node)[0]) * passes * WORD
+    made = output.height * passes * WORD
+    # Of each pair of columns the outputs that need both by one MAC, or one of them.
+    macs = 4 * (output.width // 2) - 2 + 3 * (output.width % 2)
+    return {
+        **_clamped(work, span),
+        "strip": strips,
+        "pass": strips * passes,
+        "laid row": laid * passes,
+        "laid pair": laid * passes * (output.width // 2),
+        "laid odd": laid * passes * (output.width % 2),
+        "channel": strips * passes * WORD,
+        "channel row": made,
+        "channel row output": made * output.width,
+        "met row": met,
+        "met row mac": met * macs,
+    }
+
+
 def _planes(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_planes_dsp``: strips of some output rows."""
     channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
@@ -255,6 +343,8 @@ def _planes(work: Work) -> Features:
         inside = min(start + columns, integer(work, "in_width", 1)) - max(start, 0)
         fours, rest = divmod(span.count, 4)
         fours, twos = (fours + 1, 0) if rest == 3 else (fours, -(-rest // 2))
+        if "_narrow_" in work.call.function:
+            fours, twos = int(span.count > _GROUP), int(span.count <= _GROUP)
         met = round(taps_inside(vertical) * span.times / vertical.out_size) * passes * WORD
         found.update(row_trips(work, span.times))
         found.update(_clamped(work, span))
@@ -306,6 +396,7 @@ _WINDOW_FIELDS = (
 )
 FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_dsp": _groups,
+    "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
     "ta_depthwise_conv_2d_s8_planes_dsp": _planes,

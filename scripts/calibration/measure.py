@@ -299,14 +299,17 @@ def _limits(node: Node, core: Core) -> list[int | None]:
 
 
 def _kernel(node: Node, core: Core) -> str:
-    """The kernel that the node gets, and whether that takes pixels one by one."""
+    """The kernel that the node gets, what makes rows by it, and whether it takes pixels one by
+    one."""
     operator = operator_of(node)
     try:
         kernel = operator.kernel(node, core)
     except LookupError:
         return node.op
-    stretch = kernel.stretch(node) if isinstance(kernel, LinearKernel) else 1
-    return kernel.function + ("" if stretch > 1 else " one by one")
+    if not isinstance(kernel, LinearKernel):
+        return f"{kernel.function} one by one"
+    name = f"{kernel.function} {kernel.row_pairs(node) or ''}"
+    return name + ("" if kernel.stretch(node) > 1 else " one by one")
 
 
 def _rarest(node: Node, core: Core, chosen: Mapping[str, int]) -> int | None:

@@ -124,6 +124,26 @@ def _by_words(node: Node) -> Constants:
     return replace(as_stored(node), weights=words)
 
 
+def _special_planes() -> tuple[LinearKernel, ...]:
+    """Strips of narrow images, and by windows of five columns, by code of their own."""
+    narrow = replace(
+        _planes(_PLANES_BYTES[0]),
+        applies=depthwise_dsp.takes_narrow_planes,
+        shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_planes_narrow_dsp.c"),
+        row_pairs=depthwise_dsp.narrow_planes,
+        pays_by_rows=lambda node: False,
+        flash_bytes=lambda node: depthwise_dsp.NARROW_PLANES_FLASH_BYTES,
+    )
+    five = replace(
+        narrow,
+        applies=depthwise_dsp.takes_five_planes,
+        shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_planes_five_dsp.c"),
+        row_pairs=depthwise_dsp.five_planes,
+        flash_bytes=lambda node: depthwise_dsp.FIVE_PLANES_FLASH_BYTES,
+    )
+    return narrow, five
+
+
 def _planes(most_bytes: int) -> LinearKernel:
     """Strips of as many rows as planes of ``most_bytes`` hold."""
 
@@ -165,6 +185,21 @@ class DepthwiseConv2D(Convolution):
         ),
         wide_groups(_has_one_channel),
         *dsp_groups(_has_one_channel),
+        LinearKernel(
+            "ta_depthwise_conv_2d_s8_3x3_dsp",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
+            applies=depthwise_dsp.takes_narrow,
+            scratch_bytes=depthwise_dsp.narrow_bytes,
+            shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_narrow.c"),
+            layout=depthwise_dsp.by_channel,
+            stretch=depthwise_dsp.stretch,
+            row_pairs=depthwise_dsp.narrow,
+            pays_by_rows=lambda node: False,
+            pads_by_value=True,
+            tier=TUNED,
+            flash_bytes=lambda node: depthwise_dsp.NARROW_FLASH_BYTES,
+        ),
+        *_special_planes(),
         *(_planes(nbytes) for nbytes in _PLANES_BYTES),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_dsp",

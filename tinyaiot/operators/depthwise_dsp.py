@@ -19,9 +19,16 @@ from tinyaiot.operators.windows import Window
 _CHANNELS = 4
 _MAX_COLUMNS = 32
 _BAND_WORDS = 8
-_LEAST_BAND = 12
+_LEAST_BAND = 24
+_NARROW = range(3, 7)
+_NARROW_BYTES = 768
 # Of the code of bands, beside that of strips.
 BAND_FLASH_BYTES = 900
+NARROW_FLASH_BYTES = 2800
+NARROW_PLANES_FLASH_BYTES = 1300
+FIVE_PLANES_FLASH_BYTES = 1600
+_NARROW_PLANES = range(3, 6)
+_FIVE = 5
 _FLOOR_SHIFT = 8
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
 _PLANES_FLOOR_SHIFT = 9
@@ -121,6 +128,29 @@ def takes_bands(node: Node, core: Core) -> bool:
     )
 
 
+def takes_narrow(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp_narrow`` is exact for the node's rows."""
+    keeps_size = all(
+        window.stride == window.dilation == window.pad_before == 1
+        and window.out_size == window.size
+        for window in convolution_windows(node)
+    )
+    output = node.output
+    return (
+        _takes_columns(node, core) and keeps_size and output.width in _NARROW and output.height > 1
+    )
+
+
+def narrow_bytes(node: Node, core: Core) -> int:
+    """Scratch of narrow rows, of which row pointers are part, or of a strip."""
+    return max(strip_bytes(node, core), _NARROW_BYTES)
+
+
+def narrow(node: Node) -> str:
+    """What makes rows of narrow images."""
+    return "ta_depthwise_conv_2d_s8_3x3_dsp_narrow"
+
+
 def band_bytes(node: Node, core: Core) -> int:
     """Scratch of a band, of which row pointers are part, or of a strip."""
     return max(strip_bytes(node, core), _CHANNELS * _BAND_WORDS * 4 * _columns(node, stretch(node)))
@@ -158,6 +188,38 @@ def takes_planes(node: Node, core: Core) -> bool:
         and (not takes_taps(node, core) or planes_count(node) < _WORTH * taps_count(node))
         and (not _takes_columns(node, core) or planes_count(node) < strips_count(node))
     )
+
+
+def takes_narrow_planes(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_planes_narrow_dsp_strips`` is exact for the node's rows."""
+    horizontal = convolution_windows(node)[1]
+    return (
+        takes_planes(node, core)
+        and _has_rows_in_strips(node)
+        and (horizontal.stride, horizontal.pad_before) == (1, 3)
+        and horizontal.out_size == horizontal.size
+        and horizontal.size in _NARROW_PLANES
+    )
+
+
+def narrow_planes(node: Node) -> str:
+    """What makes rows of narrow images in strips."""
+    return "ta_depthwise_conv_2d_s8_planes_narrow_dsp_strips"
+
+
+def takes_five_planes(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_planes_five_dsp_strips`` is exact for the node's rows."""
+    return (
+        takes_planes(node, core)
+        and _has_rows_in_strips(node)
+        and node.attributes.stride_w == 1
+        and node.input(1).shape[2] <= _FIVE
+    )
+
+
+def five_planes(node: Node) -> str:
+    """What makes rows by windows of five columns in strips."""
+    return "ta_depthwise_conv_2d_s8_planes_five_dsp_strips"
 
 
 def planes_count(node: Node) -> float:
@@ -217,9 +279,11 @@ def planes_bytes(node: Node, rows: int) -> int:
 
 def planes_strips(node: Node) -> str | None:
     """What makes rows in strips, where the node lets it."""
-    if not _has_strips(node) or node.output.height == 1:
-        return None
-    return "ta_depthwise_conv_2d_s8_planes_dsp_strips"
+    return "ta_depthwise_conv_2d_s8_planes_dsp_strips" if _has_rows_in_strips(node) else None
+
+
+def _has_rows_in_strips(node: Node) -> bool:
+    return _has_strips(node) and node.output.height > 1
 
 
 def by_planes(node: Node) -> Constants:

@@ -70,13 +70,20 @@ def takes_wide_pairs(node: Node, core: Core) -> bool:
 
 def gains_by_wide_groups(node: Node) -> bool:
     """Whether a convolution's groups of two under widened filters take fewer instructions than
-    groups of three: each group has its own, which are spread over fewer pixels. A single pixel
-    stays small."""
+    groups of three: each group has its own, which are spread over fewer pixels, unless it is known
+    how to widen them fast. A single pixel stays small."""
     linear = settled_linear(node)
     saved = len(linear.filters) * (0.4 * fours(linear.filters.shape[1]) + 0.5)
-    return row_pixels(node) > 1 and saved > (
-        _PIXEL_COST if node.input(1).shape[1:3] == (1, 1) else _WINDOW_COST
-    )
+    cost = _PIXEL_COST if node.input(1).shape[1:3] == (1, 1) else _WINDOW_COST
+    return row_pixels(node) > 1 and (_widens_fast(node) or saved > cost)
+
+
+def _widens_fast(node: Node) -> bool:
+    """Whether ``ta_conv_2d_s8_wide_dsp`` knows how to widen one group after another."""
+    _, height, width, _ = node.input(1).shape
+    row_taps = width * node.input(0).channels
+    known = row_taps % 4 == 0 if height == 1 else height == 3 and row_taps in (3, 9)
+    return known and convolution_windows(node)[1].dilation == 1
 
 
 def wide_flash_bytes(node: Node) -> int:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Convolution by groups of widened windows, for cores with the DSP extension. Who includes this says
- * how many windows make a group, TA_GROUP, 2 or 3, and which kernel takes them, TA_LINEAR.
+ * how many windows make a group, TA_GROUP, 2 or 3, and which kernel takes them, TA_LINEAR; of two also
+ * widens_known, for windows that it knows how to widen faster.
  *
  * Taps of a window go row by row in fours, as many as each row has; behind them those that are
  * left over of the first row, of the second and so on.
@@ -79,20 +80,18 @@ typedef struct runs {
     const int8_t *const *end; /* 16: of the rows */
     int8_t *lines;            /* 20: what is left over of each window, `pitch` apart */
     int32_t pitch;            /* 24 */
+    const int8_t *const *rows; /* 28 */
 } runs;
 
 #if TA_GROUP == 3
-/* Widens the fours of three windows, and copies what is left over. Returns where the next taps
- * go. */
-__attribute__((naked, noinline)) static int32_t *widen_group_runs(
-    const runs *r __attribute__((unused)), const int8_t *const *rows __attribute__((unused)),
-    int32_t *group __attribute__((unused)))
+/* Widens three windows of `runs`: the fours of each row, then what is left over, which it copies
+ * first. */
+__attribute__((naked, noinline)) static void widen_group_runs(void)
 {
-    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
-                     "mov r12, r1\n"
-                     "ldmia r0, {r4, r5, r6, r7, r8, r11, lr}\n"
+    __asm__ volatile("push {r12, lr}\n"
+                     "ldmia r12, {r4, r5, r6, r7, r8, r11, lr}\n"
+                     "ldr r12, [r12, #28]\n"
                      "push {r4, r5, r6, r7, r8}\n"
-                     "mov r0, r2\n"
                      "1:\n"
                      "ldr r1, [r12], #4\n"
                      "ldrd r2, r3, [sp]\n"
@@ -119,20 +118,30 @@ __attribute__((naked, noinline)) static int32_t *widen_group_runs(
                      "ldr r10, [sp, #16]\n"
                      "cmp r12, r10\n"
                      "bne 1b\n"
-                     "add sp, #20\n"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
+                     "pop {r4, r5, r6, r7, r8}\n"
+                     "pop {r12, lr}\n"
+                     "add r4, r4, r5, lsl #1\n"
+                     "add r4, r5\n"
+                     "str r4, [r12]\n"
+                     "cbz r7, 7f\n"
+                     "ldrd r1, r10, [r12, #20]\n"
+                     "add r2, r1, r10\n"
+                     "add r3, r2, r10\n"
+                     "lsrs r4, r10, #2\n"
+                     "push {r4, lr}\n"
+                     "bl ta_linear_dsp_widen_three\n"
+                     "pop {r4, pc}\n"
+                     "7:\n"
+                     "bx lr\n");
 }
 #else
 /* The same of two. */
-__attribute__((naked, noinline)) static int32_t *widen_group_runs(
-    const runs *r __attribute__((unused)), const int8_t *const *rows __attribute__((unused)),
-    int32_t *group __attribute__((unused)))
+__attribute__((naked, noinline)) static void widen_group_runs(void)
 {
-    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
-                     "mov r12, r1\n"
-                     "ldmia r0, {r4, r5, r6, r7, r8, r11, lr}\n"
+    __asm__ volatile("push {r12, lr}\n"
+                     "ldmia r12, {r4, r5, r6, r7, r8, r11, lr}\n"
+                     "ldr r12, [r12, #28]\n"
                      "push {r4, r5, r6, r7, r8}\n"
-                     "mov r0, r2\n"
                      "1:\n"
                      "ldr r1, [r12], #4\n"
                      "ldrd r2, r3, [sp]\n"
@@ -154,19 +163,25 @@ __attribute__((naked, noinline)) static int32_t *widen_group_runs(
                      "ldr r10, [sp, #16]\n"
                      "cmp r12, r10\n"
                      "bne 1b\n"
-                     "add sp, #20\n"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
+                     "pop {r4, r5, r6, r7, r8}\n"
+                     "pop {r12, lr}\n"
+                     "add r4, r4, r5, lsl #1\n"
+                     "str r4, [r12]\n"
+                     "cbz r7, 7f\n"
+                     "ldrd r1, r10, [r12, #20]\n"
+                     "add r2, r1, r10\n"
+                     "lsrs r3, r10, #2\n"
+                     "b.w ta_wide_dsp_widen_two\n"
+                     "7:\n"
+                     "bx lr\n");
 }
 #endif
 
-/* The same of any number of windows. */
-static int32_t *widen_runs(const runs *r, const int8_t *const *rows, int32_t *group, int32_t lanes)
+/* The same of fewer windows. */
+static void widen_runs(const runs *r, int32_t *group, int32_t lanes)
 {
-    if (lanes == TA_GROUP) {
-        return widen_group_runs(r, rows, group);
-    }
     int8_t *line = r->lines;
-    for (; rows < r->end; ++rows) {
+    for (const int8_t *const *rows = r->rows; rows < r->end; ++rows) {
         const int8_t *from = *rows + r->offset;
         for (int32_t lane = 0; lane < lanes && r->fours > 0; ++lane) {
             (void)ta_linear_dsp_widen_one(group + lane, from + lane * r->step, r->fours, lanes);
@@ -179,12 +194,7 @@ static int32_t *widen_runs(const runs *r, const int8_t *const *rows, int32_t *gr
             }
         }
     }
-    return group;
-}
-
-/* Widens what was left over. Zeros of the filters meet what lies behind the last tap. */
-static void widen_rest(const runs *r, int32_t *group, int32_t lanes)
-{
+    /* Zeros of the filters meet what lies behind the last tap. */
     if (r->rest != 0) {
         (void)ta_linear_dsp_widen(group, r->lines, r->pitch, r->pitch >> 2, lanes);
     }
@@ -264,24 +274,28 @@ __attribute__((noinline)) static int32_t lay_strip(const windows *w, int8_t **st
     return window;
 }
 
-/* Widens a group, wherever its windows lie. */
-__attribute__((noinline)) static void widen(const windows *w, runs *r, int32_t *group)
+/* Widens a group, wherever its windows lie; or finds the rows from which a whole one is to be widened,
+ * and returns that. */
+__attribute__((noinline)) static bool widen(const windows *w, runs *r, int32_t *group)
 {
     const ta_conv_2d *op = w->op;
     const int32_t stop = w->left + (w->lanes - 1) * op->stride_w + op->kernel_w;
-    const int8_t *const *rows = w->rows;
     if (w->left < 0 || stop > op->in_width || op->dilation_w != 1) {
         if ((op->in_channels & (FOUR - 1)) == 0) {
             widen_taps(w, group);
-            return;
+            return false;
         }
         int8_t **const strip = (int8_t **)(void *)(r->lines + r->pitch * op->stretch);
-        rows = (const int8_t *const *)strip;
+        r->rows = (const int8_t *const *)strip;
         r->step = lay_strip(w, strip);
         r->offset = 0;
-        r->end = rows + op->kernel_h;
+        r->end = r->rows + op->kernel_h;
     }
-    widen_rest(r, widen_runs(r, rows, group, w->lanes), w->lanes);
+    if (w->lanes == TA_GROUP) {
+        return true;
+    }
+    widen_runs(r, group, w->lanes);
+    return false;
 }
 
 /* The kernel ta_conv_2d_s8_... */
@@ -292,46 +306,56 @@ static inline void ta_convolve_groups(const ta_conv_2d *op, const int8_t *const 
     int32_t *const group = (int32_t *)op->scratch + op->kernel_h;
     ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, op->kernel_h * row_taps,
                                            op->out_channels, group);
-    runs r = {
-        .fours = row_taps >> 2,
-        .rest = row_taps & (FOUR - 1),
-        .lines = (int8_t *)(group + 2 * layer.fours * op->stretch),
-    };
+    runs r;
+    r.fours = row_taps >> 2;
+    r.rest = row_taps & (FOUR - 1);
+    r.lines = (int8_t *)(group + 2 * layer.fours * op->stretch);
     r.pitch = (r.rest * op->kernel_h + FOUR - 1) & -FOUR;
-    windows w = {
-        .op = op,
-        .rows = rows,
-        .left = x_start * op->stride_w - op->pad_left,
-    };
+    windows w;
+    w.op = op;
+    w.rows = rows;
+    w.left = x_start * op->stride_w - op->pad_left;
     /* The input columns of a group, and where the last starts whose taps lie side by side, if there
      * is scratch for whole groups. */
     const int32_t pace = TA_GROUP * op->stride_w;
     const bool groups = op->dilation_w == 1 && op->stretch == TA_GROUP;
     const int32_t last = groups ? op->in_width - op->kernel_w - pace + op->stride_w : -1;
     int8_t *const start = out + x_start * op->out_channels;
+    const int32_t outputs = (x_stop - x_start) * op->out_channels;
     out = start;
-    for (int32_t x = x_start; x < x_stop;) {
+#if TA_GROUP == 2
+    next_windows next;
+#endif
+    while (x_start < x_stop) {
+        const int32_t left = x_stop - x_start;
+        const int32_t groups = left / TA_GROUP;
         r.step = op->stride_w * op->in_channels;
         r.offset = w.left * op->in_channels;
+        r.rows = rows;
         r.end = rows + op->kernel_h;
-        while (x + TA_GROUP <= x_stop && w.left >= 0 && w.left <= last) {
-            widen_rest(&r, widen_group_runs(&r, rows, group), TA_GROUP);
-            TA_LINEAR(&layer, TA_GROUP, out);
-            out += TA_GROUP * op->out_channels;
-            r.offset += TA_GROUP * r.step;
-            w.left += pace;
-            x += TA_GROUP;
+        layer.groups = 1;
+        layer.widen = widen_group_runs;
+        layer.state = &r;
+        w.lanes = left < op->stretch ? left : op->stretch;
+        if (groups > 0 && w.left >= 0 && w.left <= last) {
+            const int32_t inner = (last - w.left) / pace + 1;
+            layer.groups = inner < groups ? inner : groups;
+#if TA_GROUP == 2
+            if (widens_known(op, rows, r.offset, &next)) {
+                layer.widen = next.widen;
+                layer.state = &next;
+            }
+#endif
+        } else if (!widen(&w, &r, group)) {
+            layer.widen = NULL;
         }
-        if (x < x_stop) {
-            w.lanes = x_stop - x < op->stretch ? x_stop - x : op->stretch;
-            widen(&w, &r, group);
-            TA_LINEAR(&layer, w.lanes, out);
-            out += w.lanes * op->out_channels;
-            w.left += w.lanes * op->stride_w;
-            x += w.lanes;
-        }
+        TA_LINEAR(&layer, w.lanes, out);
+        const int32_t count = layer.groups * w.lanes;
+        out += count * op->out_channels;
+        w.left += count * op->stride_w;
+        x_start += count;
     }
-    ta_clamp_outputs_s8(&op->requant, start, (x_stop - x_start) * op->out_channels);
+    ta_clamp_outputs_s8(&op->requant, start, outputs);
 }
 
 #endif

@@ -33,6 +33,10 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start
  * input columns of `stretch` output pixels, row pointers included. */
 void ta_depthwise_conv_2d_s8_3x3_dsp_bands(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
+/* The same, of images of three to six columns and at least two rows, which are padded to as many
+ * outputs. Needs 192 words of scratch, row pointers included. */
+void ta_depthwise_conv_2d_s8_3x3_dsp_narrow(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+
 /* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four
  * rows. Weights are [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where
  * there is no tap, and words in fours. Scratch holds the input columns of `stretch` output
@@ -78,6 +82,15 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_planes_dsp;
  * lies whole in memory, without gaps, and nowhere where input is. */
 void ta_depthwise_conv_2d_s8_planes_dsp_strips(const ta_conv_2d *op, int32_t y_start,
                                                int32_t y_stop);
+
+/* The same, of images of three to five columns, padded by three on the left to as many outputs, with a
+ * stride_w of 1. */
+void ta_depthwise_conv_2d_s8_planes_narrow_dsp_strips(const ta_conv_2d *op, int32_t y_start,
+                                                      int32_t y_stop);
+
+/* The same, of windows at most five columns wide, with a stride_w of 1. */
+void ta_depthwise_conv_2d_s8_planes_five_dsp_strips(const ta_conv_2d *op, int32_t y_start,
+                                                    int32_t y_stop);
 
 /* Points taps[ky * kernel_w + kx] at the input pixel under that tap at output column x; a
  * column beside the input is one of zero points. */

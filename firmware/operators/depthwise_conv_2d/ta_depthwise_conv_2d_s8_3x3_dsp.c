@@ -20,21 +20,19 @@
 #define UPPER_ROWS                                                                                \
     "ldr r4, [r2, r1]\n"                                                                          \
     "ldr r5, [r3, r1]\n"                                                                          \
-    "sxtb16 r6, r4, ror #8\n"                                                                     \
-    "sxtb16 r7, r5, ror #8\n"                                                                     \
-    "sxtb16 r4, r4\n"                                                                             \
-    "sxtb16 r5, r5\n"                                                                             \
-    "pkhtb r8, r5, r4, asr #16\n"                                                                 \
-    "pkhbt r4, r4, r5, lsl #16\n"                                                                 \
-    "pkhtb r10, r7, r6, asr #16\n"                                                                \
-    "pkhbt r6, r6, r7, lsl #16\n"
+    "pkhbt r6, r4, r5, lsl #16\n"                                                                 \
+    "pkhtb r10, r5, r4, asr #16\n"                                                                \
+    "sxtb16 r4, r6\n"                                                                             \
+    "sxtb16 r6, r6, ror #8\n"                                                                     \
+    "sxtb16 r8, r10\n"                                                                            \
+    "sxtb16 r10, r10, ror #8\n"
 
 #define NEXT_COLUMN                                                                               \
     "stmia r0!, {r4, r5, r6, r7, r8, r9, r10, r11}\n"                                             \
     "ldrd r4, r5, [sp]\n"                                                                         \
     "add r1, r4\n"
 
-/* Lays out `count` columns of four channels, 26 instructions each, or 20 where there is no row 3;
+/* Lays out `count` columns of four channels, 21 instructions each, or 18 where there is no row 3;
  * rows[k] + offset: the first of them, the others `step` bytes apart. */
 __attribute__((naked, noinline)) static void lay_columns(
     int32_t *columns __attribute__((unused)), const int8_t *const *rows __attribute__((unused)),
@@ -43,27 +41,23 @@ __attribute__((naked, noinline)) static void lay_columns(
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
                      "ldr r5, [sp, #36]\n"
-                     "ldr r6, [r1, #12]\n"
                      "add r5, r0, r5, lsl #5\n"
-                     "push {r3, r5, r6}\n"
+                     "push {r3, r5}\n"
                      "mov r7, r2\n"
-                     "ldmia r1, {r2, r3, r12}\n"
+                     "ldmia r1, {r2, r3, r12, lr}\n"
                      "mov r1, r7\n"
-                     "cmp r6, #0\n"
+                     "cmp lr, #0\n"
                      "beq 4f\n"
                      "b 2f\n"
                      "1:\n" UPPER_ROWS
-                     "ldr r7, [sp, #8]\n"
                      "ldr r5, [r12, r1]\n"
-                     "ldr r7, [r7, r1]\n"
-                     "sxtb16 lr, r5, ror #8\n"
-                     "sxtb16 r11, r7\n"
-                     "sxtb16 r5, r5\n"
+                     "ldr r9, [lr, r1]\n"
+                     "pkhbt r7, r5, r9, lsl #16\n"
+                     "pkhtb r11, r9, r5, asr #16\n"
+                     "sxtb16 r5, r7\n"
                      "sxtb16 r7, r7, ror #8\n"
-                     "pkhtb r9, r11, r5, asr #16\n"
-                     "pkhbt r5, r5, r11, lsl #16\n"
-                     "pkhtb r11, r7, lr, asr #16\n"
-                     "pkhbt r7, lr, r7, lsl #16\n" NEXT_COLUMN
+                     "sxtb16 r9, r11\n"
+                     "sxtb16 r11, r11, ror #8\n" NEXT_COLUMN
                      "2:\n"
                      "cmp r0, r5\n"
                      "bne 1b\n"
@@ -78,7 +72,7 @@ __attribute__((naked, noinline)) static void lay_columns(
                      "cmp r0, r5\n"
                      "bne 3b\n"
                      "5:\n"
-                     "add sp, #12\n"
+                     "add sp, #8\n"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
 
@@ -278,10 +272,10 @@ static void lay_four(const stretch *s, int32_t channel, int32_t channels)
     }
 }
 
-/* Makes pixels of an output row from three input rows; where two_rows, those next_row bytes behind
- * them too, from four. */
+/* Makes pixels of an output row from three input rows; where next_row is not 0, those as many bytes
+ * behind them too, from four. */
 static void make(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out, int32_t x_start,
-                 int32_t x_stop, int32_t two_rows, int32_t next_row)
+                 int32_t x_stop, int32_t next_row)
 {
     const int32_t channels = op->out_channels;
     pass p;
@@ -294,7 +288,7 @@ static void make(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out, i
         const int32_t count = x_stop - x < op->stretch ? x_stop - x : op->stretch;
         int32_t kind = op->stride_w == 1 ? ONE_ROW : ONE_ROW_STRIDE_2;
         p.count = count;
-        if (two_rows) {
+        if (next_row != 0) {
             kind = count > 1 ? TWO_ROWS : LAST_OF_TWO_ROWS;
             p.count = count & 1;
         }
@@ -318,7 +312,7 @@ void ta_depthwise_conv_2d_s8_3x3_dsp(const ta_conv_2d *op, const int8_t *const *
                                      int32_t x_start, int32_t x_stop)
 {
     const int8_t *const taken[ROWS] = { rows[0], rows[1], rows[2], NULL };
-    make(op, taken, out, x_start, x_stop, 0, 0);
+    make(op, taken, out, x_start, x_stop, 0);
 }
 
 void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop)
@@ -329,13 +323,14 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start
         int8_t *const out = op->out.data + y * row_bytes;
         int32_t next_row = 0;
         ta_conv_2d_window(op, y, rows);
-        /* A last row on its own is made twice, over itself. */
         rows[ROWS - 1] = NULL;
         if (y + 1 < y_stop) {
             ta_conv_2d_window(op, y + 1, rows + 1);
             next_row = row_bytes;
         }
-        make(op, rows, out, 0, op->out_width, 1, next_row);
-        ta_clamp_outputs_s8(&op->requant, out + next_row, row_bytes);
+        make(op, rows, out, 0, op->out_width, next_row);
+        if (next_row != 0) {
+            ta_clamp_outputs_s8(&op->requant, out + next_row, row_bytes);
+        }
     }
 }

@@ -17,6 +17,7 @@ ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights,
         .fours = ta_linear_dsp_fours(taps),
         .pairs = (const int32_t *)(const void *)weights,
         .kind = requant->floors ? 0 : 4,
+        .groups = 1,
     };
     return layer;
 }

@@ -28,7 +28,11 @@
 #define TA_LINEAR_DSP_GROUP 3
 #define TA_LINEAR_FLOOR_SHIFT 11
 
-/* The assembly knows the first seven. */
+/* Widens a group, and goes on in `state` to the next. Assembly: what it gets is in r0, the group, and
+ * in r12, the state; all registers but sp may be lost. */
+typedef void ta_linear_dsp_widener(void);
+
+/* The assembly knows the offsets. */
 typedef struct ta_linear_dsp {
     int8_t *out;           /* of the next pair */
     int8_t *end;           /* of the first pixel's outputs */
@@ -42,6 +46,9 @@ typedef struct ta_linear_dsp {
                             * of the last two */
     int32_t kind;          /* 4 where requantization is exact, and that of the group's size */
     int32_t count;         /* pixels of the group; 0 at first */
+    int32_t groups;        /* whole ones, side by side, that the next call makes: 1 at first */
+    ta_linear_dsp_widener *widen; /* of each of them; NULL: it lies widened */
+    void *state;
 } ta_linear_dsp;
 
 /* Fours of taps. */
@@ -54,8 +61,8 @@ static inline int32_t ta_linear_dsp_fours(int32_t taps)
 ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights, int32_t taps,
                                int32_t channels, const int32_t *pixels);
 
-/* Makes all channels of the `count` pixels of the group, out[count][channels], saturated: the
- * caller clamps them. */
+/* Makes all channels of the `count` pixels of the group, or of each, out[count][channels], saturated:
+ * the caller clamps them. */
 void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
 
 /* Widens 4 * fours taps of `lanes` pixels, `step` bytes apart, into a group; returns where their

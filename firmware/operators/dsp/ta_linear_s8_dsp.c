@@ -3,7 +3,7 @@
  * Registers: r0 pixels, then out; r1 pairs; r2-r4 the sums S of pixels 0 to 2, r5-r7 their sums
  * D0; r8-r9 filters, r10-r12 taps, lr the count; later constants. A group of two uses the sums of
  * pixels 1 and 2, a single pixel those of pixel 2. Everything else waits on the stack: the first
- * six members of ta_linear_dsp and four addresses.
+ * six members of ta_linear_dsp, four addresses, and what is left to do.
  */
 /* What is hot is assembly; what surrounds it is built for size. */
 #pragma GCC optimize("Os")
@@ -12,13 +12,15 @@
 #include "ta_linear_dsp.h"
 
 #define OUT "[sp]"
-#define END "[sp, #4]"
+#define CHANNELS "[sp, #8]"
 #define OFFSET "[sp, #12]"
 #define PIXELS "[sp, #16]" /* and turns of the loop */
 #define ENTRY "[sp, #24]"  /* of the loop */
 #define FINISH "[sp, #28]" /* where a pair is requantized */
 #define SECOND "[sp, #32]" /* its second filter, where that goes on its own */
 #define START "[sp, #36]"  /* where the next pair starts */
+#define ODD "[sp, #40]"    /* whether the last two channels of an odd number are left, and groups */
+#define LAYER "[sp, #48]"
 
 /* The second half of four taps of three pixels. */
 #define HALF_OF_3                                                                                 \
@@ -164,21 +166,26 @@
  * ta_linear_s8_dsp reckons with them. */
 #define IS(bytes, from, to) ".if " to " - " from " != " bytes "\n.error \"size\"\n.endif\n"
 
-/* All pairs of a group; kind: the row of the table below. Returns the end of the pairs. */
-__attribute__((naked, noinline)) static const int32_t *apply(
-    const ta_linear_dsp *layer __attribute__((unused)),
-    const int32_t *pairs __attribute__((unused)), int32_t kind __attribute__((unused)))
+/* All pairs of the groups. */
+__attribute__((naked, noinline)) static void apply(const ta_linear_dsp *layer
+                                                   __attribute__((unused)))
 {
     __asm__ volatile(
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
-        "adr r3, 90f\n"
-        "add r3, r3, r2, lsl #4\n"
-        "ldmia r3, {r10, r11, r12, lr}\n"
-        "ldmia r0, {r4, r5, r6, r7, r8, r9}\n"
-        "ldr r0, [r0, #24]\n"
+        "ldr r3, [r0, #36]\n"
+        "adr r2, 90f\n"
+        "add r2, r2, r3, lsl #4\n"
+        "ldmia r2, {r10, r11, r12, lr}\n"
+        "ldr r4, [r0, #8]\n"
+        "and r4, r4, #1\n"
+        "ldr r5, [r0, #44]\n"
+        "mov r6, r0\n"
+        "push {r4, r5, r6}\n"
+        "ldmia r0!, {r4, r5, r6, r7, r8, r9}\n"
+        "ldr r0, [r0]\n"
         "add r10, r0\n"
         "push {r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n"
-        "bx lr\n"
+        "b 83f\n"
         /* Three pixels: 70 instructions for 96 MACs. */
         "13:\n" FIRST_OF_3 "ldr pc, " ENTRY "\n"
         "1:\n" FOUR_OF_3 "2:\n" FOUR_OF_3 FOUR_OF_3 FOUR_OF_3 AGAIN("1b") IS("68", "1b", "2b")
@@ -235,9 +242,39 @@ __attribute__((naked, noinline)) static const int32_t *apply(
         "51:\n" EXACT_1("r4")
         "beq 80f\n"
         "ldr pc, " START "\n"
+        /* The last two of an odd number of channels; then the next group. */
         "80:\n"
-        "mov r0, r1\n"
-        "add sp, #40\n"
+        "ldrd r6, r7, " OUT "\n"
+        "ldrd r4, r5, " ODD "\n"
+        "cbnz r4, 81f\n"
+        "subs r5, #1\n"
+        "beq 84f\n"
+        "ldr r12, " CHANNELS "\n"
+        "and r4, r12, #1\n"
+        "strd r4, r5, " ODD "\n"
+        "add r6, r7, r12, lsl #1\n"
+        "add r7, r6, r12\n"
+        "subs r7, r4\n"
+        "strd r6, r7, " OUT "\n"
+        "83:\n"
+        "ldr r4, " LAYER "\n"
+        "ldr r0, [r4, #16]\n"
+        "ldrd r2, r12, [r4, #48]\n"
+        "cbz r2, 82f\n"
+        "blx r2\n"
+        "82:\n"
+        "ldr r4, " LAYER "\n"
+        "ldr r1, [r4, #32]\n"
+        "ldr pc, " START "\n"
+        "81:\n"
+        "subs r6, #1\n"
+        "adds r7, #1\n"
+        "strd r6, r7, " OUT "\n"
+        "movs r4, #0\n"
+        "str r4, " ODD "\n"
+        "ldr pc, " START "\n"
+        "84:\n"
+        "add sp, #52\n"
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
         ".balign 4\n"
         /* The loop, where pairs are requantized, their second filter, where the next starts: for
@@ -278,13 +315,7 @@ void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
     if (count != layer->count) {
         enter(layer, count);
     }
-    const int32_t odd = layer->channels & 1;
     layer->out = out;
-    layer->end = out + layer->channels - odd;
-    const int32_t *last = apply(layer, layer->pairs, layer->kind);
-    if (odd) {
-        layer->out = layer->end - 1;
-        layer->end += 1;
-        (void)apply(layer, last, layer->kind);
-    }
+    layer->end = out + (layer->channels & -2);
+    apply(layer);
 }

@@ -3,23 +3,34 @@
  * Registers: r0 pixels; r1 pairs; of two pixels r2, r3 the sums of the first filter, r4, r5 those of
  * the second, r6-r9 filters, r10-r12 and lr taps; of one pixel r2, r4 the sums, r6-r11 filters, r3,
  * r5 and r12 taps. Later r6 is out, r7 its end, r10 the channels, lr the offset of floors. Loops over
- * taps are unrolled, and entered where the rest of them begins.
+ * taps are unrolled, and entered where the rest of them begins; of pixels of few taps, and of those
+ * whose loop runs once, what requantizes lies right behind.
  */
 /* What is hot is assembly; what surrounds it is built for size. */
 #pragma GCC optimize("Os")
 
 #include "ta_wide_dsp.h"
 
-/* What waits on the stack: pixels, out, its end, channels, offset, then where to go. */
+/* What waits on the stack: pixels, out, its end, channels, offset, then where to go, and what
+ * is left to do. */
+#define PIXELS "[sp]"
 #define OUT "[sp, #4]"
+#define CHANNELS "[sp, #12]"
 #define ENTRY "[sp, #20]"  /* into the loop */
 #define FINISH "[sp, #24]" /* where a pair is requantized */
 #define NEXT "[sp, #28]"   /* where the loop ends: there, or where it may begin anew */
 #define START "[sp, #32]"  /* where a pair starts */
 #define PIXELS_END "[sp, #36]"
+#define ODD "[sp, #40]" /* whether the last two channels of an odd number are left, and groups */
+#define LAYER "[sp, #48]"
 
 /* How often loops are unrolled, and bytes of each turn. */
 enum { TWO_TURNS = 32, TWO_BYTES = 40, ONE_TURNS = 16, ONE_BYTES = 32 };
+
+/* Rows of the table below, with the number of taps that come first of one pixel, or with 4 where
+ * requantization is exact. Of two pixels by floors those whose loop runs more than once have a row,
+ * and those that have two, four or six fours. */
+enum { TWO_PIXELS = 3, TWO_LOOPED = 8, TWO_STRAIGHT = 8, MOST_STRAIGHT = 6 };
 
 /* The second half of four taps of two pixels. */
 #define HALF_OF_2                                                                                 \
@@ -94,15 +105,29 @@ enum { TWO_TURNS = 32, TWO_BYTES = 40, ONE_TURNS = 16, ONE_BYTES = 32 };
     "beq 80f\n"                                                                                   \
     "ldr pc, " START "\n"
 
-/* All pairs of a group of which the pixels end at `end`; kind: the row of the table below. Returns
- * the end of the pairs. */
-__attribute__((naked, noinline)) static const int32_t *apply(
-    const ta_linear_dsp *layer __attribute__((unused)),
-    const int32_t *pairs __attribute__((unused)), int32_t kind __attribute__((unused)),
-    const int32_t *end __attribute__((unused)))
+/* A pair of two pixels by floors, then the next. */
+#define FLOORS_OF_2(again)                                                                        \
+    FRAME "ldmia r1!, {r8, r9}\n"                                                                 \
+    FLOOR("r2", "r8") FLOOR("r3", "r8") FLOOR("r4", "r9") FLOOR("r5", "r9")                       \
+    SATURATE("r2") SATURATE("r3") SATURATE("r4") SATURATE("r5") STORE_2                           \
+    "bne.w " again "\n"                                                                           \
+    "b.w 80f\n"
+
+/* All pairs of the groups, whose pixels end at `end`. Of pixels with k fours a pair takes 10 k + 17
+ * instructions for 4 outputs where k is 2, 4 or 6, else 18, and of exact requantization 27. */
+__attribute__((naked, noinline)) static void apply(const ta_linear_dsp *layer
+                                                   __attribute__((unused)),
+                                                   const int32_t *end __attribute__((unused)))
 {
     __asm__ volatile(
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
+        "mov r3, r1\n"
+        "ldr r2, [r0, #36]\n"
+        "ldr r5, [r0, #44]\n"
+        "ldr r4, [r0, #8]\n"
+        "and r4, r4, #1\n"
+        "mov r6, r0\n"
+        "push {r4, r5, r6}\n"
         "adr.w r12, 90f\n"
         "add r12, r12, r2, lsl #4\n"
         "ldmia r12, {r8, r9, r10, r11}\n"
@@ -116,18 +141,34 @@ __attribute__((naked, noinline)) static const int32_t *apply(
         "ldmia r0, {r4, r5, r6, r7}\n"
         "ldr r0, [r0, #16]\n"
         "push {r0, r4, r5, r6, r7}\n"
-        "bx r11\n"
+        "b.w 83f\n"
+        ".balign 4\n"
+        /* The loop, where pairs are requantized, where the loop may begin anew, where pairs start. */
+        "90:\n"
+        ".word 14f + 1, 17f + 1, 16f + 1, 11f + 1\n"
+        ".word 14f + 1, 17f + 1, 16f + 1, 12f + 1\n"
+        ".word 14f + 1, 17f + 1, 16f + 1, 13f + 1\n"
+        ".word 7f + 1, 5f + 1, 4f + 1, 1f + 1\n"
+        ".word 14f + 1, 18f + 1, 16f + 1, 11f + 1\n"
+        ".word 14f + 1, 18f + 1, 16f + 1, 12f + 1\n"
+        ".word 14f + 1, 18f + 1, 16f + 1, 13f + 1\n"
+        ".word 2f + 1, 6f + 1, 4f + 1, 1f + 1\n"
+        ".word 2f + 1, 5f + 1, 4f + 1, 1f + 1\n"
+        ".word 0, 0, 0, 21f + 1\n"
+        ".word 0, 0, 0, 22f + 1\n"
+        ".word 0, 0, 0, 23f + 1\n"
         /* Two pixels. */
+        "21:\n" FIRST_OF_2 FOUR_OF_2 FLOORS_OF_2("21b")
+        "22:\n" FIRST_OF_2 ".rept 3\n" FOUR_OF_2 ".endr\n" FLOORS_OF_2("22b")
+        "23:\n" FIRST_OF_2 ".rept 5\n" FOUR_OF_2 ".endr\n" FLOORS_OF_2("23b")
         "1:\n" FIRST_OF_2 "ldr pc, " ENTRY "\n"
+        "7:\n"
+        ".rept 32\n" FOUR_OF_2 ".endr\n"
+        "5:\n" FLOORS_OF_2("1b")
         "2:\n" FOUR_OF_2 "3:\n"
         ".rept 31\n" FOUR_OF_2 ".endr\n"
         "ldr pc, " NEXT "\n" IS("40", "2b", "3b")
         "4:\n" AGAIN("2b")
-        "5:\n" FRAME "ldmia r1!, {r8, r9}\n"
-        FLOOR("r2", "r8") FLOOR("r3", "r8") FLOOR("r4", "r9") FLOOR("r5", "r9")
-        SATURATE("r2") SATURATE("r3") SATURATE("r4") SATURATE("r5") STORE_2
-        "bne.w 1b\n"
-        "b.w 80f\n"
         "6:\n" FRAME CHANNEL EXACT("r2") EXACT("r3") CHANNEL EXACT("r4") EXACT("r5") STORE_2
         "bne.w 1b\n"
         "b.w 80f\n"
@@ -152,21 +193,42 @@ __attribute__((naked, noinline)) static const int32_t *apply(
         "17:\n" FRAME "ldmia r1!, {r8, r9}\n"
         FLOOR("r2", "r8") FLOOR("r4", "r9") SATURATE("r2") SATURATE("r4") STORE_1
         "18:\n" FRAME CHANNEL EXACT("r2") CHANNEL EXACT("r4") STORE_1
+        /* The last two of an odd number of channels; then the next group. */
         "80:\n"
-        "mov r0, r1\n"
-        "add sp, #40\n"
-        "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
-        ".balign 4\n"
-        /* The loop, where pairs are requantized, where the loop may begin anew, where pairs start. */
-        "90:\n"
-        ".word 14b + 1, 17b + 1, 16b + 1, 11b + 1\n"
-        ".word 14b + 1, 17b + 1, 16b + 1, 12b + 1\n"
-        ".word 14b + 1, 17b + 1, 16b + 1, 13b + 1\n"
-        ".word 2b + 1, 5b + 1, 4b + 1, 1b + 1\n"
-        ".word 14b + 1, 18b + 1, 16b + 1, 11b + 1\n"
-        ".word 14b + 1, 18b + 1, 16b + 1, 12b + 1\n"
-        ".word 14b + 1, 18b + 1, 16b + 1, 13b + 1\n"
-        ".word 2b + 1, 6b + 1, 4b + 1, 1b + 1\n");
+        "ldrd r6, r7, " OUT "\n"
+        "ldrd r4, r5, " ODD "\n"
+        "cbnz r4, 81f\n"
+        "subs r5, #1\n"
+        "beq 84f\n"
+        "ldr r12, " CHANNELS "\n"
+        "and r4, r12, #1\n"
+        "strd r4, r5, " ODD "\n"
+        "add r6, r7, r12\n"
+        "add r7, r6, r12\n"
+        "subs r7, r4\n"
+        "strd r6, r7, " OUT "\n"
+        "83:\n"
+        "ldr r4, " LAYER "\n"
+        "ldr r0, [r4, #16]\n"
+        "ldrd r2, r12, [r4, #48]\n"
+        "cbz r2, 82f\n"
+        "blx r2\n"
+        "82:\n"
+        "ldr r4, " LAYER "\n"
+        "ldr r1, [r4, #32]\n"
+        "ldr r0, " PIXELS "\n"
+        "ldr pc, " START "\n"
+        "81:\n"
+        "subs r6, #1\n"
+        "adds r7, #1\n"
+        "strd r6, r7, " OUT "\n"
+        "movs r4, #0\n"
+        "str r4, " ODD "\n"
+        "ldr r0, " PIXELS "\n"
+        "ldr pc, " START "\n"
+        "84:\n"
+        "add sp, #52\n"
+        "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
 
 /* Where the loop is entered and how often it runs for a group of `count` pixels, and its kind. */
@@ -175,7 +237,7 @@ static void enter(ta_linear_dsp *layer, int32_t count)
     int32_t rest = layer->fours - 1; /* the first are not in the loop */
     int32_t turns = TWO_TURNS;
     int32_t bytes = TWO_BYTES;
-    int32_t kind = 3;
+    int32_t kind = TWO_PIXELS;
     if (count == 1) {
         rest = (2 * layer->fours - 1) / 3;
         kind = 2 * layer->fours - 1 - 3 * rest;
@@ -186,6 +248,13 @@ static void enter(ta_linear_dsp *layer, int32_t count)
     layer->turns = rest > turns ? (rest + turns - 1) / turns : 1;
     layer->skip = (layer->turns * turns - rest) * bytes;
     layer->kind = (layer->kind & 4) + kind;
+    if (layer->kind == TWO_PIXELS) {
+        if (layer->turns > 1) {
+            layer->kind = TWO_LOOPED;
+        } else if ((layer->fours & 1) == 0 && layer->fours <= MOST_STRAIGHT) {
+            layer->kind = TWO_STRAIGHT + layer->fours / 2;
+        }
+    }
 }
 
 void ta_linear_s8_wide_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
@@ -193,16 +262,9 @@ void ta_linear_s8_wide_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
     if (count != layer->count) {
         enter(layer, count);
     }
-    const int32_t odd = layer->channels & 1;
-    const int32_t *const end = layer->pixels + 2 * layer->fours * count;
     layer->out = out;
-    layer->end = out + layer->channels - odd;
-    const int32_t *last = apply(layer, layer->pairs, layer->kind, end);
-    if (odd) {
-        layer->out = layer->end - 1;
-        layer->end += 1;
-        (void)apply(layer, last, layer->kind, end);
-    }
+    layer->end = out + (layer->channels & -2);
+    apply(layer, layer->pixels + 2 * layer->fours * count);
 }
 
 __attribute__((naked)) int32_t *ta_wide_dsp_widen_two(

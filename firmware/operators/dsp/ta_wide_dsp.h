@@ -17,8 +17,7 @@
 
 #include "ta_linear_dsp.h"
 
-/* Makes all channels of one or two pixels, out[count][channels], saturated: the caller clamps
- * them. */
+/* As ta_linear_s8_dsp, of one pixel or two. */
 void ta_linear_s8_wide_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
 
 /* Widens 4 * fours taps of two pixels, wherever they are, into a group; returns where their next
