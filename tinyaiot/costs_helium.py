@@ -16,10 +16,13 @@ from tinyaiot.loops import (
     row_trips,
     spans,
 )
+from tinyaiot.operators.floors import packed_multipliers
+from tinyaiot.operators.linear import settled_linear
 
 _VECTOR = 16
-# Taps for which ta_linear_s8_mve.c has no loop; where all is simple, the last, too.
-_UNROLLED = (16, 32, 64, 128)
+# Of ta_linear_s8_mve.c: vectors of taps without a loop, and the last place of 16 bits.
+_VECTORS_AT_LAST = 8
+_MAX_PLACE = 65532
 
 
 def _pixels(work: Work) -> Features:
@@ -32,7 +35,7 @@ def _pixels(work: Work) -> Features:
 
 
 def _columns(work: Work) -> Features:
-    """``ta_convolve_by_columns``."""
+    """``ta_conv_2d_s8_mve``."""
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
     taps = field["kernel_h"] * field["kernel_w"] * field["in_channels"]
     shared = field["dilation_w"] == 1 and field["stride_w"] < field["kernel_w"]
@@ -45,58 +48,108 @@ def _columns(work: Work) -> Features:
             if shared:
                 runs = [(left, (count - 1) * field["stride_w"] + field["kernel_w"])]
             for start, columns in runs:
-                step = 1 if shared else field["dilation_w"]
-                found.update(_laid(field, start, columns, step, span.times))
+                found.update(_laid(field, start, columns, span.times))
             found.update(_linear(work, taps, count, span.times))
             found["stretch"] += span.times
     return dict(found)
 
 
-def _laid(
-    field: Mapping[str, int], start: int, columns: int, step: int, times: int
-) -> Counter[str]:
-    """``ta_lay_columns``: each row's columns before, inside and after the input."""
+def _laid(field: Mapping[str, int], start: int, columns: int, times: int) -> Counter[str]:
+    """``lay_columns``: columns beside the input, and each row's inside."""
+    height, channels, step = field["kernel_h"], field["in_channels"], field["dilation_w"]
     at = [start + k * step for k in range(columns)]
     before = sum(x < 0 for x in at)
     inside = sum(0 <= x < field["in_width"] for x in at)
-    after = columns - before - inside
-    height, channels = field["kernel_h"], field["in_channels"]
+    column = height * channels
     found: Counter[str] = Counter()
     found["laid"] = times
-    found["laid beside"] = times * before
-    found["laid inside"] = times * inside
     found["laid h"] = times * height
-    parts = sum(n > 0 for n in (before, inside, after))
-    if channels <= _VECTOR:
-        found["part h"] = times * height * parts
-        found["column h"] = times * height * columns
+    for beside in (before, columns - before - inside):
+        found["beside"] += times * (beside > 0)
+        found["beside vector"] += times * -(-beside * column // _VECTOR)
+    together = min(_VECTOR // channels, (256 - channels) // column + 1)
+    if channels > _VECTOR:
+        found["wide column h"] = times * height * inside
+        found["wide column h vector"] = times * height * inside * -(-channels // _VECTOR)
+    elif step > 1 or together < 2:
+        found["column h"] = times * height * inside
     else:
-        found["wide part h"] = times * height * parts
-        found["wide column h"] = times * height * columns
-        found["wide column h vector"] = times * height * columns * -(-channels // _VECTOR)
+        found["together h"] = times * height
+        found["together column h"] = times * height * -(-inside // together)
     return found
 
 
 def _linear(work: Work, taps: int, count: int, times: int) -> Counter[str]:
     """``ta_linear_s8_mve`` over ``count`` pixels, ``times`` times."""
     channels = integer(work, "out_channels", 1)
-    pairs = times * -(-channels // 2)
-    even, odd = divmod(count, 2)
-    simple = _is_simple(work)
-    is_unrolled = taps < _VECTOR or taps in _UNROLLED[: len(_UNROLLED) if simple else -1]
-    loop = "few" if taps < _VECTOR else "unrolled" if is_unrolled else "looped"
-    groups = pairs * (even + odd)
+    fours, left = divmod(channels, WORD)
+    vectors = taps // _VECTOR
+    looped = (vectors - 5) // 4 if vectors > _VECTORS_AT_LAST else 0
+    is_few = taps <= _VECTOR
+    most = _MAX_PLACE // channels * 2
     found: Counter[str] = Counter()
-    found["linear"] = times
-    found["pair"] = pairs
-    found["pair even"] = pairs * (even > 0)
-    found["pair odd"] = pairs * odd
-    found[f"{loop} run"] = pairs * ((even > 0) + odd)
-    found[f"{loop} group"] = groups
-    found[f"{loop} vector"] = groups * -(-taps // _VECTOR)
-    found["exact group"] = groups * (not simple)
-    found.update(_clamped(work, times, count * channels))
+    for pixels in (most,) * ((count - 1) // most) + ((count - 1) % most + 1,):
+        tiles = times * fours * -(-pixels // 2)
+        found["linear"] += times
+        found["fours"] += times * (fours > 0)
+        found["few four" if is_few else "four"] += times * fours
+        found["few tile" if is_few else "tile"] += tiles
+        found[f"tile {_rounding(work)}"] += tiles
+        if not is_few:
+            found["tile rest"] += tiles * (taps % _VECTOR > 0)
+            found["tile vector"] += tiles * vectors
+            found["tile looped"] += tiles * (looped > 0)
+            found["tile loop"] += tiles * looped
+        found.update(_rest(times, left, pixels, taps))
+        found.update(_shifts(work, times))
+        found.update(_clamped(work, times, pixels * channels))
     return found
+
+
+def _connected(work: Work) -> Features:
+    """``ta_fully_connected_s8_mve``."""
+    output, taps = work.node.output, work.node.input(1).shape[1]
+    batches = output.size // output.channels
+    fours, left = divmod(output.channels, WORD)
+    per_channel = bool(requantization(work)["per_channel"])
+    found: Counter[str] = Counter()
+    found["batch"] = batches
+    found["piece"] = work.node.input(0).size // integer(work, "piece_bytes", taps)
+    found["run"] = batches * (fours if per_channel else fours > 0)
+    found["four"] = batches * fours
+    found["four rest"] = batches * fours * (taps % _VECTOR > 0)
+    found["four vector"] = batches * fours * (taps // _VECTOR)
+    found[f"four {_rounding(work)}"] = batches * fours
+    found.update(_rest(batches, left, 1, taps))
+    found.update(_shifts(work, batches))
+    found.update(_clamped(work, batches, output.channels))
+    return dict(found)
+
+
+def _rest(times: int, channels: int, pixels: int, taps: int) -> Counter[str]:
+    """``ta_linear_s8_rest_mve``: channels of one pixel together, each of several by fours."""
+    runs, others = (channels, pixels) if pixels > 1 else (int(channels > 0), channels)
+    fours = times * runs * -(-others // WORD)
+    found = Counter({"rest": times * (channels > 0), "rest run": times * runs})
+    found.update({"rest four": fours, "rest vector": fours * -(-taps // _VECTOR)})
+    return found
+
+
+def _rounding(work: Work) -> str:
+    """``ta_mve_rounding_of``."""
+    fields = requantization(work)
+    least = min(-m.shift for m in packed_multipliers(settled_linear(work.node)))
+    if int(fields["lowest"]) >= int(fields["zero_point"]) and least >= 0:
+        return "halves up"
+    return "halves away" if least > 0 else "any shift"
+
+
+def _shifts(work: Work, times: int) -> Counter[str]:
+    """The same: where shifts are looked through."""
+    if not is_named(requantization(work)["right_shifts"]):
+        return Counter()
+    vectors = -(-integer(work, "out_channels", 1) // _VECTOR)
+    return Counter({"shifts": times, "shifts vector": times * vectors})
 
 
 def _depthwise(work: Work) -> Features:
@@ -170,4 +223,5 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_1x1_mve": _pixels,
     "ta_conv_2d_s8_mve": _columns,
     "ta_depthwise_conv_2d_s8_mve": _depthwise,
+    "ta_fully_connected_s8_mve": _connected,
 }

@@ -25,7 +25,7 @@ from tinyaiot.operators.convolution_kernels import (
     thumb_windows,
     wide_groups,
 )
-from tinyaiot.operators.linear import Linear, LinearKernel
+from tinyaiot.operators.linear import Linear, LinearKernel, as_stored
 from tinyaiot.operators.windows import taps
 
 
@@ -67,11 +67,12 @@ class Conv2D(Convolution):
     options = Conv2DOptions
     rules = (*Convolution.rules, channels_form_groups)
     kernels = (
-        Kernel(
+        LinearKernel(
             "ta_conv_2d_s8_1x1_mve",
             "conv_2d/ta_conv_2d_s8_1x1_mve.c",
             applies=_is_1x1_for_helium,
             shared=linear_mve.SHARED_SOURCES,
+            layout=linear_mve.by_fours(as_stored),
             tier=TUNED,
         ),
         helium_columns(_has_one_group),

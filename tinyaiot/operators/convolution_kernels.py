@@ -36,7 +36,7 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
     return columns_kernel(
         "ta_conv_2d_s8_mve",
         applies=applies,
-        layout=by_columns(as_stored),
+        layout=linear_mve.by_fours(by_columns(as_stored)),
         stretch_bytes=linear_mve.STRETCH_BYTES,
         shared=linear_mve.SHARED_SOURCES,
         tier=TUNED,

@@ -16,7 +16,6 @@ from tinyaiot.operators.base import (
     PORTABLE,
     TUNED,
     AnyArray,
-    Kernel,
     LowerContext,
     Operator,
     Rows,
@@ -82,12 +81,13 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
         linear.accumulators_fit_int32,
     )
     kernels = (
-        Kernel(
+        linear.LinearKernel(
             "ta_fully_connected_s8_mve",
             "fully_connected/ta_fully_connected_s8_mve.c",
             applies=linear_mve.has_helium,
             scratch_bytes=_pieces_bytes,
             shared=linear_mve.SHARED_SOURCES_OF_1,
+            layout=linear_mve.by_fours(linear.as_stored),
             tier=TUNED,
         ),
         linear.LinearKernel(
