@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,27 @@ def test_all_boards_within_80_columns_and_as_json(tmp_path: Path) -> None:
         assert board_id in output
         assert f"{fit['arena_bytes']:,}" in output
         assert sum(fit["memories"].values()) == fit["arena_bytes"] <= fit["ram_bytes"]
+    calibrated = [fit for fit in boards.values() if fit["prediction"]["instructions"]]
+    assert {MIDDLE, LARGE} <= {fit["board"] for fit in calibrated}
+
+
+def test_each_board_is_predicted_as_alone(tmp_path: Path) -> None:
+    many, one = tmp_path / "many.json", tmp_path / "one.json"
+    code, output = run(str(DIGITS), "--board", LARGE, "--board", MIDDLE, "--json", str(many))
+    assert code == run(str(DIGITS), "--board", LARGE, "--json", str(one))[0] == 0
+    among = json.loads(many.read_text())["boards"][0]["prediction"]
+    alone = json.loads(one.read_text())["prediction"]
+    assert among == {key: value for key, value in alone.items() if key != "layers"}
+    assert f"{among['instructions'] / 1e6:.2f}M" in output
+    assert "est. ms" in output
+
+
+def test_code_that_exceeds_the_flash_does_not_fit() -> None:
+    board = board_by_id(LARGE)
+    model, options = load(DIGITS), PlanOptions()
+    image = fit_on(model, board, options).image_bytes
+    assert image is not None
+    short = replace(board, flash=replace(board.flash, size_bytes=image - 1))
+    fit = fit_on(model, short, options)
+    assert fit.verdict is Verdict.TOO_LARGE
+    assert fit.problem is not None and f"{image:,} bytes of flash" in fit.problem

@@ -12,12 +12,13 @@ from tinyaiot.errors import DoesNotFitError
 from tinyaiot.frontends import Model
 from tinyaiot.pipeline import PlanOptions, memories, plan_model_on
 from tinyaiot.plan import Plan
+from tinyaiot.predict import Prediction, predict
 from tinyaiot.schemas import labelled
 from tinyaiot.summary import ModelSummary
 
 
 class Verdict(enum.Enum):
-    """Whether a board takes a model; code beside the weights is not counted."""
+    """Whether a board takes a model: its RAM, and the flash as far as that is predicted."""
 
     FITS = "fits"
     FITS_FED = "fits by --feed rows"
@@ -30,7 +31,8 @@ class Fit:
 
     Attributes:
         ram_bytes: what the board's memories have for models, all together.
-        plan: the one asked for, or the one fed by rows; None where neither fits.
+        plan: the one asked for, or the one fed by rows; None where neither is possible.
+        prediction: of that plan.
         problem: what is missing for the plan asked for, where that does not fit.
     """
 
@@ -38,7 +40,13 @@ class Fit:
     verdict: Verdict
     ram_bytes: int
     plan: Plan | None
+    prediction: Prediction | None
     problem: str | None = None
+
+    @property
+    def image_bytes(self) -> int | None:
+        """What the image takes of the flash, predicted; None where nothing is."""
+        return None if self.prediction is None else self.prediction.flash_bytes
 
     def to_json(self) -> Document:
         """What ``analyze --json`` gives for each of several boards."""
@@ -50,6 +58,7 @@ class Fit:
             "strategy": None if self.plan is None else self.plan.strategy,
             "arena_bytes": None if self.plan is None else self.plan.total_arena_bytes,
             "memories": None if self.plan is None else dict(self.plan.arena_bytes),
+            "prediction": None if self.prediction is None else _predicted(self.prediction),
             "problem": self.problem,
         }
 
@@ -79,9 +88,20 @@ def fit_on(model: Model, board: Board, options: PlanOptions) -> Fit:
         plan = plan_model_on(model, board, options)
     except DoesNotFitError as error:
         fed = _fed_plan(model, board, options)
-        verdict = Verdict.TOO_LARGE if fed is None else Verdict.FITS_FED
-        return Fit(board, verdict, ram_bytes, fed, error.what)
-    return Fit(board, Verdict.FITS, ram_bytes, plan)
+        if fed is None:
+            return Fit(board, Verdict.TOO_LARGE, ram_bytes, None, None, error.what)
+        found = Fit(board, Verdict.FITS_FED, ram_bytes, fed, predict(model.graph, fed, board))
+        return _with_image(replace(found, problem=error.what))
+    return _with_image(Fit(board, Verdict.FITS, ram_bytes, plan, predict(model.graph, plan, board)))
+
+
+def _with_image(fit: Fit) -> Fit:
+    """The same, too large where the flash takes the weights but not the predicted image."""
+    image, flash = fit.image_bytes, fit.board.flash.size_bytes
+    if image is None or image <= flash:
+        return fit
+    problem = f"the image needs {image:,} bytes of flash, predicted, of the {flash:,} there are"
+    return replace(fit, verdict=Verdict.TOO_LARGE, problem=problem)
 
 
 def smallest_fit(fits: Sequence[Fit]) -> Fit | None:
@@ -101,6 +121,11 @@ def fits_document(summary: ModelSummary, fits: Sequence[Fit]) -> Document:
         "boards": [fit.to_json() for fit in fits],
     }
     return labelled("fits", content)
+
+
+def _predicted(prediction: Prediction) -> Document:
+    """The totals of ``Prediction.to_json``; layers are told where there is one board."""
+    return {key: value for key, value in prediction.to_json().items() if key != "layers"}
 
 
 def _fed_plan(model: Model, board: Board, options: PlanOptions) -> Plan | None:

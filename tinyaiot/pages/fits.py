@@ -18,19 +18,34 @@ def fits_section(summary: ModelSummary, fits: Sequence[Fit]) -> Section:
     rows = []
     for fit in fits:
         arena = None if fit.plan is None else fit.plan.total_arena_bytes
-        flash = fit.board.flash.size_bytes
+        found = fit.prediction
         rows.append(
             (
                 fit.board.id,
                 fit.verdict.value,
                 _number(arena),
                 f"{fit.ram_bytes:,}",
-                f"{summary.weights_bytes:,}",
-                f"{flash:,}",
+                _number(fit.image_bytes),
+                f"{fit.board.flash.size_bytes:,}",
+                _number(None if found is None else found.instructions),
+                _number(None if found is None else found.milliseconds),
             )
         )
-    headings = ("board", "verdict", "#arena, bytes", "#RAM for models", "#weights", "#flash, bytes")
-    note = "Not counted: code in flash, of which only the linker knows the size."
+    headings = (
+        "board",
+        "verdict",
+        "#arena, bytes",
+        "#RAM for models",
+        "#image, predicted",
+        "#flash, bytes",
+        "#instructions, predicted",
+        "#time, ms, estimated",
+    )
+    note = (
+        "Unknown where no such core is emulated, or its cycles are not documented; of an image "
+        f"that is unknown the {summary.weights_bytes:,} bytes of weights have to fit. Times assume "
+        "documented cycles at the board's clock, without wait states."
+    )
     large = frozenset(k for k, fit in enumerate(fits) if fit.verdict is Verdict.TOO_LARGE)
     table = Table(headings, tuple(rows), note, large)
     return Section("Boards", (_smallest(fits), Figure(fits_picture(fits)), table))
@@ -124,5 +139,5 @@ def _bar(fit: Fit) -> Bar:
     )
 
 
-def _number(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
