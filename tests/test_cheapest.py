@@ -53,6 +53,14 @@ def test_speed_gives_up_ram_that_it_does_not_need() -> None:
     assert found <= 1.01 * counts
 
 
+@pytest.mark.parametrize("feed", [False, True])
+def test_ram_is_worth_what_it_takes_beyond_the_least(feed: bool) -> None:
+    least, most = predicted(PlanOptions(Objective.LEAST, feed=feed))
+    arena, count = predicted(PlanOptions(Objective.RAM, feed=feed))
+    assert least <= arena <= 1.04 * least
+    assert count <= most * (1 - 3.5 * (arena / least - 1))
+
+
 def test_estimates_of_nodes_are_what_is_predicted_of_their_plan() -> None:
     for options in (PlanOptions(), PlanOptions(Objective.RAM), PlanOptions(feed=True)):
         plan = plan_without_limits(DIGITS, BOARD, options)

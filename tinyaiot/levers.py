@@ -176,7 +176,7 @@ class _Trial:
             closest: the plan of the smallest arena with the options as they are.
         """
         options = self.options
-        if not options.feed and options.objective is not Objective.RAM:
+        if not options.feed and not options.objective.is_of_ram:
             streamed = replace(options, objective=Objective.RAM, ram_bytes=None)
             plan = plan_without_limits(self.model, self.board, streamed)
             yield self._lever("--objective ram", "--objective ram", self.model, plan, False)

@@ -210,7 +210,7 @@ def deploy(
 ) -> Callable[..., DeployedModel]:
     """``deploy(path)``: a model on the board, built once a session for the same arguments.
 
-    Options: ``objective``, "balanced", "speed" or "ram"; ``feed``, "ram" or "rows";
+    Options: ``objective``, "balanced", "speed", "ram" or "least"; ``feed``, "ram" or "rows";
     ``keep_input``. A model that does not fit the board skips the test with that reason, or fails
     it if ``must_fit``.
     """

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 import functools
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -52,6 +54,11 @@ _NEVER_SMALLEST = ("fast rows", "blocks")
 _HARDLY_MORE = 0.002
 _PRECISION = 128
 
+# By what shares an arena may be larger than the smallest, and how many per cent of instructions
+# each per cent of it has to save.
+_HARDLY_LARGER = (0.0, 0.01, 0.02, 0.03, 0.04)
+_WORTH = 4
+
 # What is left where nothing of these fits: kernels that take several times the instructions,
 # where memory is short.
 LAST_STRATEGIES = tuple(
@@ -65,12 +72,19 @@ class Objective(enum.Enum):
     """What a plan is chosen for.
 
     BALANCED is as fast as weights as small as the model's let it be; SPEED also takes kernels whose
-    weights take more flash, and gives up RAM that speed does not need.
+    weights take more flash, and gives up RAM that speed does not need. RAM is the smallest arena,
+    but for a few bytes where these buy much; LEAST is the smallest, whatever that costs.
     """
 
     BALANCED = "balanced"
     SPEED = "speed"
     RAM = "ram"
+    LEAST = "least"
+
+    @property
+    def is_of_ram(self) -> bool:
+        """Whether less RAM goes before fewer instructions."""
+        return self in (Objective.RAM, Objective.LEAST)
 
 
 class NoPlanFitsError(DoesNotFitError):
@@ -102,11 +116,11 @@ def plan_model(
     Args:
         core: its flash limit says what kernels may take, whatever the objective.
         memories: in order of preference; a later one is used where the earlier do not do.
-        objective: RAM takes the smallest arena, and of the plans in it that of fewest
-            instructions; BALANCED the plan of fewest instructions that fits, SPEED the least RAM
-            that takes hardly more. Where none fits, some layers are run in strips, with as few MACs
-            done twice as that takes; and where that does not fit either, slow kernels are taken,
-            which need less scratch.
+        objective: LEAST takes the smallest arena, and of the plans in it that of fewest
+            instructions; RAM the same, but for arenas hardly larger that save much; BALANCED the
+            plan of fewest instructions that fits, SPEED the least RAM that takes hardly more. Where
+            none fits, some layers are run in strips, with as few MACs done twice as that takes; and
+            where that does not fit either, slow kernels are taken, which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
@@ -123,23 +137,27 @@ def plan_model(
             "leave out --keep-input or --feed rows",
         )
     table = FED_STRATEGIES if feed else STRATEGIES
-    if objective is Objective.RAM and strategy is None:
+    if objective.is_of_ram and strategy is None:
         table = {name: make for name, make in table.items() if name not in _NEVER_SMALLEST}
     strategies = [table[name] for name in table if strategy in (None, name)]
     candidates = (make(graph, core, memories, keep_input) for make in strategies)
     fitting = (plan for plan in candidates if plan is not None)
-    if objective is Objective.RAM:
+    if objective.is_of_ram:
         plan = min(fitting, key=_arena_bytes, default=None)
     else:
         plan = next(fitting, None)
     if plan is not None and strategy is None:
         # A user's limit is there to be used; what is fed is to leave a board its RAM.
-        as_small = objective is Objective.RAM or (feed and not is_budget)
+        as_small = objective.is_of_ram or (feed and not is_budget)
         limits = _arenas(plan) if as_small else memories
         search = Cheapest(graph, core, keep_input, feed, instructions)
         plan = _cheaper(search, limits, plan)
-        if objective is Objective.SPEED:
-            plan = _smaller(search, plan)
+        if objective.is_of_ram:
+            plan = _smaller(search, plan, math.inf)
+            shares = _HARDLY_LARGER if objective is Objective.RAM else (0.0,)
+            plan = _worth_it(search, plan, memories, shares)
+        elif objective is Objective.SPEED:
+            plan = _smaller(search, plan, (1 + _HARDLY_MORE) * search.instructions_of(plan))
     if plan is None and strategy is None:
         plan = cheapest_in_strips(graph, core, memories, keep_input, feed)
     if plan is None and strategy is None:
@@ -169,20 +187,38 @@ def _cheaper(search: Cheapest, memories: Sequence[Memory], plan: Plan) -> Plan:
     return replace(best, lower_bound_bytes=min(p.lower_bound_bytes for p in plans))
 
 
-def _smaller(search: Cheapest, plan: Plan) -> Plan:
-    """``plan``, or the smallest found that takes hardly more instructions, in the same memory."""
-    most = (1 + _HARDLY_MORE) * search.instructions_of(plan)
+def _smaller(search: Cheapest, plan: Plan, most_instructions: float) -> Plan:
+    """``plan``, or the smallest found of so many instructions at most, in the same memory."""
     for arena in _arenas(plan):
-        low, best = 0, plan
+        low, best = search.lower_bound_bytes, plan
         while best.total_arena_bytes - low > best.total_arena_bytes // _PRECISION:
             budget = (low + best.total_arena_bytes) // 2
             found = search.plan(budget, arena.name)
-            if found is None or search.instructions_of(found) > most:
+            if found is None or search.instructions_of(found) > most_instructions:
                 low = budget
             else:
                 best = found
         plan = best
     return plan
+
+
+def _worth_it(
+    search: Cheapest, plan: Plan, memories: Sequence[Memory], shares: Sequence[float]
+) -> Plan:
+    """``plan``, or one in an arena larger by one of some ascending shares, where that is worth it;
+    in an arena that is not larger, one of any fewer instructions."""
+    capacities = {memory.name: memory.capacity_bytes for memory in memories}
+    best, most = plan, search.instructions_of(plan)
+    for arena, share in itertools.product(_arenas(plan), shares):
+        limit = min(int((1 + share) * arena.capacity_bytes), capacities[arena.name])
+        found = search.plan(limit, arena.name)
+        if found is None:
+            continue
+        larger = max(found.total_arena_bytes / best.total_arena_bytes - 1, 0)
+        count = search.instructions_of(found)
+        if count < (1 - _WORTH * larger) * most:
+            best, most = found, count
+    return best
 
 
 def _arenas(plan: Plan) -> tuple[Memory, ...]:

@@ -137,6 +137,11 @@ class Cheapest:
         plans = (self._laid_out(pieces, budget_bytes, memory) for pieces in sorted(cuts, key=_cost))
         return next((plan for plan in plans if plan is not None), None)
 
+    @functools.cached_property
+    def lower_bound_bytes(self) -> int:
+        """Regions, by rows or by pixels, take no less."""
+        return min(self._rows.lower_bound(), self._finest.lower_bound())
+
     def instructions_of(self, plan: Plan) -> float:
         """What an inference takes under a plan, with the kernels that the core may take."""
         limited = replace(plan, flash_limit=self._core.flash_limit)

@@ -42,6 +42,7 @@ class Use:
         first: the lowest line that line y of the results or any later one reads.
         stop: one more than the highest line that line y or any earlier one reads.
         in_place: whether line y of the result may be written over line y of the tensor.
+        first_byte: as ``first``, the lowest byte, the tensor lying whole.
     """
 
     reader: int
@@ -49,6 +50,7 @@ class Use:
     first: Lines
     stop: Lines
     in_place: bool
+    first_byte: Lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +238,11 @@ def choose_blocks(
     flow: Flow, pixels: int, start: int = 0, stop: int | None = None
 ) -> dict[int, int]:
     """By position, how many blocks of at most ``pixels`` pixels make a row, for all nodes around
-    tensors that the nodes [start, stop) may make and read in blocks; by default all nodes."""
+    tensors that the nodes [start, stop) may make and read in blocks; by default all nodes.
+
+    Of some nodes, those too whose results stay: the finer their steps, the further these may be
+    written over what dies.
+    """
     last = len(flow.nodes) if stop is None else stop
     blocks: dict[int, int] = {}
     for index, tensor in flow.tensors.items():
@@ -260,7 +266,23 @@ def choose_blocks(
         if all(_pays(flow.nodes[p], count) for p, count in by_windows.items()):
             blocks.update(dict.fromkeys((maker, *readers), number))
             blocks.update(by_windows)
+    if stop is not None:
+        blocks = {**_stays_in_blocks(flow, pixels, start, stop), **blocks}
     return blocks
+
+
+def _stays_in_blocks(flow: Flow, pixels: int, start: int, stop: int) -> dict[int, int]:
+    """The same for the nodes [start, stop) whose results are there when they are done."""
+    makers = (
+        p
+        for p in range(start, stop)
+        if p not in flow.sums
+        and makes_blocks(flow.nodes[p])
+        and _has_plain_ends(flow, p)
+        and any(flow.last_reader(t) >= stop for t in flow.made_by(p))
+    )
+    numbers = {p: blocks_a_row(flow.nodes[p].output, pixels) for p in makers}
+    return {p: number for p, number in numbers.items() if number > 1}
 
 
 def _takes_blocks(node: Node, adds_up: bool) -> bool:
@@ -294,7 +316,8 @@ def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:
 def _step_by_step(position: int, source: Tensor, blocks: int, made_in: Mapping[int, int]) -> Use:
     """A node's use of a tensor of which each of its steps takes the next row, or block of one."""
     first, stop = _block_needs(source, blocks, made_in.get(source.index, 1))
-    return Use(position, source.index, first, stop, in_place=False)
+    first_byte = first * (source.row_bytes // made_in.get(source.index, 1))
+    return Use(position, source.index, first, stop, in_place=False, first_byte=first_byte)
 
 
 def _strips(graph: Graph, nodes: tuple[Node, ...]) -> tuple[int, ...]:
@@ -339,19 +362,25 @@ def _uses(
         if operand is None or operand.is_constant:
             continue
         root = roots[operand.index]
+        lines = made_in.get(root.index, 1)
         if blocks > 1 and reads_blocks(node):
-            first, stop = _block_needs(root, blocks, made_in.get(root.index, 1))
-        elif blocks > 1 and reads_windows(node) and made_in.get(root.index, 1) > 1:
-            first, stop = _window_needs(node, root, blocks, made_in[root.index])
+            first, stop = _block_needs(root, blocks, lines)
+            first_byte = _block_needs(root, blocks, root.width)[0] * (root.row_bytes // root.width)
+        elif blocks > 1 and reads_windows(node):
+            first, stop = _window_needs(node, root, blocks, lines)
+            first_byte = _window_needs(node, root, blocks, root.width)[0] * (
+                root.row_bytes // root.width
+            )
         else:
-            first, stop = _row_needs(node, k, operand, root)
-            first, stop = (np.repeat(rows, blocks) for rows in (first, stop))
-            first, stop = (rows * made_in.get(root.index, 1) for rows in (first, stop))
+            first, stop = (
+                np.repeat(rows, blocks) * lines for rows in _row_needs(node, k, operand, root)
+            )
+            first_byte = first * (root.row_bytes // lines)
         over = k in operator_of(node).in_place(node) and len(node.outputs) == 1
         over = over and roots[node.output.index] is node.output
-        over = over and blocks == made_in.get(root.index, 1)
+        over = over and blocks == lines
         alike = (root.height, root.row_bytes) == (node.output.height, node.output.row_bytes)
-        use = Use(position, root.index, first, stop, over and alike)
+        use = Use(position, root.index, first, stop, over and alike, first_byte)
         if root.index in found:
             other = found[root.index]
             use = Use(
@@ -360,6 +389,7 @@ def _uses(
                 np.minimum(first, other.first),
                 np.maximum(stop, other.stop),
                 use.in_place and other.in_place,
+                np.minimum(first_byte, other.first_byte),
             )
         found[root.index] = use
         for empty in joined.get(root.index, ()):

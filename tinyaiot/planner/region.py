@@ -167,7 +167,8 @@ def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
     times = _row_times(flow, events)
     steps = _step_times(events)
     ends = ends_of(flow, start, stop)
-    lows = {t: _lows(flow, steps, t, start, stop, len(events)) for t in (*ends.born, *ends.dying)}
+    lows = {t: _lows(flow, steps, t, start, stop, len(events)) for t in ends.born}
+    low_bytes = {t: _low_bytes(flow, steps, t, start, stop, len(events)) for t in ends.dying}
     return Region(
         start=start,
         stop=stop,
@@ -176,7 +177,7 @@ def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
         live_in=ends.live_in,
         live_out=ends.live_out,
         distances={
-            (output, source): _distance(flow, output, source, times[output], lows[source])
+            (output, source): _distance(flow, output, source, times[output], low_bytes[source])
             for output in ends.live_out
             for source in ends.dying
             if output not in flow.fed and not flow.is_whole(flow.maker[output])
@@ -215,6 +216,17 @@ def _lows(
     return np.minimum.accumulate(lows[::-1])[::-1]
 
 
+def _low_bytes(
+    flow: Flow, steps: Mapping[int, Lines], tensor: int, start: int, stop: int, count: int
+) -> Lines:
+    """The same of bytes of a tensor that lies whole."""
+    lows = np.full(count + 1, flow.tensors[tensor].nbytes, np.int64)
+    for use in flow.readers[tensor]:
+        if start <= use.reader < stop:
+            np.minimum.at(lows, steps[use.reader], use.first_byte)
+    return np.minimum.accumulate(lows[::-1])[::-1]
+
+
 def _ring(flow: Flow, tensor: int, times: Lines, lows: Lines) -> int:
     """Lines from the newest down to the oldest that is still needed, at most; whole rows, unless
     all that touch the tensor take blocks."""
@@ -229,11 +241,11 @@ def _distance(flow: Flow, output: int, source: int, times: Lines, lows: Lines) -
     """How far below ``source`` the output must start.
 
     When row r of the output is made, all of it up to (r + 1) · its row bytes must lie below the
-    lowest row of the input that is still needed. The distance may be negative: the input may
+    lowest byte of the input that is still needed. The distance may be negative: the input may
     then start below the output. It is never more than the output's size.
     """
-    needed = lows[times] < flow.lines(source)
+    needed = lows[times] < flow.tensors[source].nbytes
     made = np.arange(1, flow.lines(output) + 1) * flow.line_bytes(output)
-    excess = made - lows[times] * flow.line_bytes(source)
+    excess = made - lows[times]
     distance = int(excess[needed].max()) if needed.any() else -flow.tensors[source].nbytes
     return min(distance, flow.tensors[output].nbytes)

@@ -408,7 +408,13 @@ def lay_out(
     scratch = [
         Buffer(nbytes, SCRATCH_ALIGNMENT, k, k + 1) for k, nbytes in enumerate(scratch_bytes)
     ]
-    need = max((search.need(start, stop) for start, stop in spans), default=0)
+    need = max(
+        (
+            search.need_without_scratch(*span) + nbytes
+            for span, nbytes in zip(spans, scratch_bytes, strict=True)
+        ),
+        default=0,
+    )
     arrangement = arrange([*buffers, *scratch], clearances, max(need, goal_bytes))
     return Layout(
         regions=regions,
