@@ -246,7 +246,7 @@ def _depthwise(work: Work) -> Features:
     found: Counter[str] = Counter()
     for span, kind, rows in _rows_together(work):
         found.update(row_trips(work, span.times * rows))
-        found.update(_clamped(work, span, 1 if kind == "one" else 2))
+        found.update(_clamped(work, span, rows))
         found[kind] += span.times
         for x, count in span.stretches(max(integer(work, "stretch", 1), 1)):
             left = x * stride - pad
@@ -260,10 +260,9 @@ def _depthwise(work: Work) -> Features:
             padded = round(passes * rows * outside)
             found["pass padded"] += padded
             found["pass padded column"] += padded * inside
-            form = "one" if kind == "one" else "two"
-            found[f"channel {form}"] += passes * WORD
-            found[f"channel {form} pair s{stride}"] += passes * WORD * (count // 2)
-            found[f"channel {form} odd s{stride}"] += passes * WORD * (count % 2)
+            found[f"channel {kind}"] += passes * WORD
+            found[f"channel {kind} pair s{stride}"] += passes * WORD * (count // 2)
+            found[f"channel {kind} odd s{stride}"] += passes * WORD * (count % 2)
     return dict(found)
 
 
@@ -365,14 +364,14 @@ def _planes(work: Work) -> Features:
 
 
 def _rows_together(work: Work) -> Iterator[tuple[Span, str, int]]:
-    """Calls, whether they make one row, two, or the last of two twice, and the rows of each."""
+    """Calls, whether they make one row or two, and how many that is."""
     for span in spans(work):
         if not work.call.function.endswith("_pairs"):
             yield span, "one", 1
             continue
         pairs = span.times // 2 if work.calls == 1 else 0
         yield Span(span.start, span.stop, pairs), "two", 2
-        yield Span(span.start, span.stop, span.times - 2 * pairs), "last", 1
+        yield Span(span.start, span.stop, span.times - 2 * pairs), "one", 1
 
 
 def _clamped(work: Work, span: Span, rows: int = 1) -> Features:
