@@ -26,6 +26,7 @@ from tests.support import emulated, graphs
 from tests.support.builder import ModelBuilder
 from tests.support.draw import AnyArray, activations, int8_values, seeds, zero_points
 from tests.test_operators_conv import convolution, fully_connected
+from tests.test_operators_pool import pool
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.cores import UNLIMITED_FLASH, Core, core_by_id
 from tinyaiot.errors import UnsupportedModelError
@@ -131,6 +132,9 @@ _FURTHER = (
     binary(),
     graphs.models(),
     convolution_of_variety("CONV_2D", windows=((3, 3),), strides=(1,)),
+    convolution_of_variety("DEPTHWISE_CONV_2D", windows=((3, 3), (5, 5), (7, 7)), strides=(1, 2)),
+    single(pool("AVERAGE_POOL_2D", (16, 40))),
+    single(pool("MAX_POOL_2D", (16, 40))),
 )
 
 

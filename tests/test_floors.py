@@ -7,6 +7,7 @@ import pytest
 
 from tinyaiot.fixed_point import Multiplier, requantize
 from tinyaiot.operators.floors import first_accumulators, floors
+from tinyaiot.operators.floors_mve import wide_floors
 from tinyaiot.operators.linear import Linear
 
 
@@ -46,6 +47,33 @@ def test_floors_equal_requantization(
         assert 0 < found.slope[c] < 2**31
         actual = (offset + ((x * found.slope[c]) >> 32)) >> floor_shift
         assert np.array_equal(np.clip(expected, lowest, 127), np.clip(actual, lowest, 127))
+
+
+@pytest.mark.parametrize("shift", range(1, 20))
+@pytest.mark.parametrize(("zero_point", "lowest"), [(-128, -128), (-5, -5), (-5, -128), (9, 127)])
+def test_wide_floors_equal_requantization(shift: int, zero_point: int, lowest: int) -> None:
+    linear = _linear(np.random.default_rng(shift), shift, zero_point, lowest)
+    found = wide_floors(linear)
+    if found is None:
+        return
+    low, high = linear.accumulator_range
+    for c, multiplier in enumerate(linear.multipliers):
+        acc = np.arange(low[c], high[c] + 1)
+        expected = requantize(acc, multiplier.mantissa, multiplier.shift) + zero_point
+        x = acc * found.factor[c] + found.bias[c]
+        assert np.abs(x).max() < 2**31
+        assert 0 < found.slope[c] < 2**31
+        actual = (x * found.slope[c]) >> 47
+        assert np.array_equal(np.clip(expected, lowest, 127), np.clip(actual, lowest, 127))
+
+
+def test_most_layers_with_relu_have_wide_floors() -> None:
+    found = [
+        wide_floors(_linear(np.random.default_rng(s), shift, -128, -128)) is not None
+        for s in range(10)
+        for shift in range(5, 12)
+    ]
+    assert np.mean(found) > 0.9
 
 
 @pytest.mark.parametrize("floor_shift", [8, 11])

@@ -22,6 +22,8 @@ from tinyaiot.planner import NoPlanFitsError, plan_model
 
 _CASES = 14
 _DEPTHS = (8, 16, 32, 48, 64, 128)
+_WINDOWS = ((3, 3), (5, 5), (7, 7), (2, 4))
+_MANY = (1, 8, 16, 27, 40)
 _EXPECTED = {
     "mps2-an385": {
         "ta_conv_2d_s8_v7m",
@@ -33,6 +35,10 @@ _EXPECTED = {
         "ta_add_s8_affine_mve",
         "ta_conv_2d_s8_1x1_mve",
         "ta_conv_2d_s8_mve",
+        "ta_depthwise_conv_2d_s8_3x3_mve",
+        "ta_depthwise_conv_2d_s8_3x3_c1_mve",
+        "ta_depthwise_conv_2d_s8_5x5_mve",
+        "ta_depthwise_conv_2d_s8_7x7_mve",
         "ta_depthwise_conv_2d_s8_mve",
         "ta_fully_connected_s8_mve",
     },
@@ -62,6 +68,9 @@ def test_kernels_equal_tflm(board_id: str, tmp_path: Path) -> None:
         "connected": layers.fully_connected(),
         "sum": layers.sum_of_two(),
     }
+    if board_id == "mps3-an547":
+        windows = layers.windowed("DEPTHWISE_CONV_2D", _WINDOWS, _MANY, most_strides=(2, 2))
+        strategies["windows"] = windows
     cases = [case for name, s in strategies.items() for case in drawn(s, name, _CASES)]
     cases = [case for case in cases if _fits(case, board)]
     taken = Counter(k for case in cases for k in kernels(case, board.processor))

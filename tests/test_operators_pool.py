@@ -16,7 +16,9 @@ from tinyaiot.planner import plan_model
 
 
 @st.composite
-def pool(draw_from: st.DrawFn, op: str) -> tuple[bytes, np.ndarray]:
+def pool(
+    draw_from: st.DrawFn, op: str, channels_range: tuple[int, int] = (1, 6)
+) -> tuple[bytes, np.ndarray]:
     """A model of one pool, and an input."""
     scheme = draw_from(st.sampled_from(Padding))
     axes = []
@@ -26,7 +28,7 @@ def pool(draw_from: st.DrawFn, op: str) -> tuple[bytes, np.ndarray]:
         size = draw_from(st.integers(lowest, lowest + 6))
         axes.append(Window.of(scheme, size, kernel, stride))
     vertical, horizontal = axes
-    channels = draw_from(st.integers(1, 6))
+    channels = draw_from(st.integers(*channels_range))
     scale = draw_from(st.sampled_from((1.0, 0.0235, 0.25)))
     zero_point = draw_from(draw.zero_points)
     b = ModelBuilder("m")

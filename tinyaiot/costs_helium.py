@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from tinyaiot.loops import (
     WORD,
     Features,
+    Span,
     Work,
     clamp_kind,
     integer,
@@ -16,6 +17,7 @@ from tinyaiot.loops import (
     row_trips,
     spans,
 )
+from tinyaiot.operators.depthwise_mve import SHAPES
 from tinyaiot.operators.floors import packed_multipliers
 from tinyaiot.operators.linear import settled_linear
 
@@ -191,6 +193,56 @@ def _depthwise(work: Work) -> Features:
     return dict(found)
 
 
+def _depthwise_strips(work: Work) -> Features:
+    """``ta_depthwise_strips_mve``, and ``ta_depthwise_row_mve``."""
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(_clamped(work, span.times, span.count * integer(work, "out_channels", 1)))
+        if not work.call.function.endswith("_strips"):
+            found.update(row_trips(work, span.times))
+            found.update(_strip(work, span, 1, span.times))
+            continue
+        most = integer(work, "stretch", 1)
+        a_call = span.times // work.calls
+        for first in range(0, a_call, most):
+            found.update(_strip(work, span, min(most, a_call - first), work.calls))
+    return dict(found)
+
+
+def _strip(work: Work, span: Span, height: int, times: int) -> Counter[str]:
+    """``make`` of ``height`` rows, ``times`` times."""
+    field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
+    stride, channels = field["stride_w"], field["out_channels"]
+    shape = next(each for each in SHAPES if each.function == work.function)
+    rows = 2 if height > 1 and shape.makes_pairs(work.node) else 1
+    left = span.start * stride - field["pad_left"]
+    columns = (span.count - 1) * stride + field["kernel_w"]
+    inside = min(left + columns, field["in_width"]) - max(left, 0)
+    across = 4 // rows
+    tiles, rest = divmod(span.count, 2 * across)
+    kind = "pair" if rows == 2 else f"stride {stride}"
+    kind += "" if requantization(work)["floors"] else " exact"
+    most = channels if shape.has_multiplier else _VECTOR
+    groups = times * -(-channels // most)
+    bands = -(-height // rows)
+    made = groups * min(channels, most)
+    found: Counter[str] = Counter()
+    found["strip"] = times
+    found["band"] = times * bands
+    found["band h"] = times * bands * field["kernel_h"]
+    found["group"] = groups
+    found["group band"] = groups * bands
+    found["edge"] = groups * bands * ((left < 0) + (left + columns > field["in_width"]))
+    found["column inside"] = groups * bands * inside
+    found["columns inside"] = groups * bands * -(-inside // _VECTOR) * shape.has_multiplier
+    found["column beside"] = groups * bands * (columns - inside)
+    found["channel"] = made
+    found["channel band"] = made * bands
+    found[f"{kind} eight"] = made * bands * (tiles + (rest > across))
+    found[f"{kind} four"] = made * bands * (0 < rest <= across)
+    return found
+
+
 def _is_simple(work: Work) -> bool:
     """``ta_mve_is_simple``."""
     fields = requantization(work)
@@ -224,4 +276,5 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_mve": _columns,
     "ta_depthwise_conv_2d_s8_mve": _depthwise,
     "ta_fully_connected_s8_mve": _connected,
+    **{shape.function: _depthwise_strips for shape in SHAPES},
 }

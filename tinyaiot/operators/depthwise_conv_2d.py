@@ -9,7 +9,7 @@ from tflite.DepthwiseConv2DOptions import DepthwiseConv2DOptions
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import depthwise_dsp, linear_c, linear_mve
+from tinyaiot.operators import depthwise_dsp, depthwise_mve, linear_c, linear_mve
 from tinyaiot.operators.base import PORTABLE, TUNED, AnyArray, Kernel
 from tinyaiot.operators.convolution import (
     Convolution,
@@ -172,6 +172,7 @@ class DepthwiseConv2D(Convolution):
     options = DepthwiseConv2DOptions
     rules = (*Convolution.rules, channels_form_multiples, bias_is_present)
     kernels = (
+        *depthwise_mve.window_kernels(),
         helium_columns(_has_one_channel),
         LinearKernel(
             "ta_depthwise_conv_2d_s8_mve",

@@ -30,7 +30,8 @@ from tinyaiot.operators.windows import Padding, Window, narrowed_window, taps, w
 
 _INT16_MAX = 32767
 _DSP_CHANNELS = 4
-_DSP_MAX_PIXELS = 255
+_MVE_CHANNELS = 16
+_INT16_MAX_PIXELS = 255
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,22 @@ class Pool2D(Operator[PoolAttributes]):
         return Lowered((call,), (), ("pool_2d/ta_pool_2d.c", kernel.source))
 
 
-def _sums_fit_int16(node: Node, core: Core) -> bool:
+def _sums_fit_int16(node: Node) -> bool:
     a = node.attributes
-    return (
-        "dsp" in core.features
-        and node.input(0).channels >= _DSP_CHANNELS
-        and a.kernel_h * a.kernel_w <= _DSP_MAX_PIXELS
-    )
+    return bool(a.kernel_h * a.kernel_w <= _INT16_MAX_PIXELS)
+
+
+def _takes_fours(node: Node, core: Core) -> bool:
+    has_channels = node.input(0).channels >= _DSP_CHANNELS
+    return "dsp" in core.features and has_channels and _sums_fit_int16(node)
+
+
+def _has_sixteens(node: Node, core: Core) -> bool:
+    return "mve" in core.features and node.input(0).channels >= _MVE_CHANNELS
+
+
+def _averages_sixteens(node: Node, core: Core) -> bool:
+    return _has_sixteens(node, core) and _sums_fit_int16(node)
 
 
 class AveragePool2D(Pool2D):
@@ -170,9 +180,15 @@ class AveragePool2D(Pool2D):
     name = "AVERAGE_POOL_2D"
     kernels = (
         Kernel(
+            "ta_average_pool_2d_s8_mve",
+            "pool_2d/ta_average_pool_2d_s8_mve.c",
+            applies=_averages_sixteens,
+            tier=TUNED,
+        ),
+        Kernel(
             "ta_average_pool_2d_s8_dsp",
             "pool_2d/ta_average_pool_2d_s8_dsp.c",
-            applies=_sums_fit_int16,
+            applies=_takes_fours,
             tier=TUNED,
         ),
         Kernel("ta_average_pool_2d_s8_c", "pool_2d/ta_average_pool_2d_s8_c.c"),
@@ -200,7 +216,15 @@ class MaxPool2D(Pool2D):
     """TFLM's reference_integer_ops::MaxPool."""
 
     name = "MAX_POOL_2D"
-    kernels = (Kernel("ta_max_pool_2d_s8_c", "pool_2d/ta_max_pool_2d_s8_c.c"),)
+    kernels = (
+        Kernel(
+            "ta_max_pool_2d_s8_mve",
+            "pool_2d/ta_max_pool_2d_s8_mve.c",
+            applies=_has_sixteens,
+            tier=TUNED,
+        ),
+        Kernel("ta_max_pool_2d_s8_c", "pool_2d/ta_max_pool_2d_s8_c.c"),
+    )
 
     def pool(self, x: AnyArray, vertical: Window, horizontal: Window) -> AnyArray:
         read = [tap for _, _, tap in taps(x, vertical, horizontal, padding=-128)]

@@ -43,6 +43,31 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_narrow(const ta_conv_2d *op, int32_t y_star
  * pixels instead, 64 * ceil(kernel_h / 4) bytes each, and those of at least four pixels. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_mve;
 
+/* Windows of at most 3x3, 5x5 and 7x7, columns side by side (dilation_w is 1), stride_w 1 or 2,
+ * multiplier 1, cores with Helium. Weights are for 3x3 sixteen zeros, then [out_channels][4 columns]
+ * [4 rows], zeros where there is no tap; for the others [out_channels] of [kernel_w][kernel_h] and a
+ * zero. bias is [out_channels][3]; requant.words are not read. With floors, which the latter two
+ * need:
+ *   out = saturate((sum * factor + bias) * slope >> 47)
+ * of bias (the zero points in it), slope, factor; else of bias, mantissa, right shift, at least 1,
+ * negated. Need scratch instead as in ta_depthwise_mve.h, behind the last column for as many as the
+ * last four outputs' windows and their filter's zeros reach. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_mve;
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_5x5_mve;
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_7x7_mve;
+
+/* As the one of 3x3, but of one input channel, and any multiplier. A column in scratch is 4 bytes, and
+ * behind the last there is room for fifteen more. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_c1_mve;
+
+/* The same, as ta_conv_2d_rows, but output rows in strips of `stretch`, which is even where strides
+ * and dilation_h are 1: the output lies whole in memory, without gaps, and nowhere where input is. */
+void ta_depthwise_conv_2d_s8_3x3_mve_strips(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+void ta_depthwise_conv_2d_s8_5x5_mve_strips(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+void ta_depthwise_conv_2d_s8_7x7_mve_strips(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+void ta_depthwise_conv_2d_s8_3x3_c1_mve_strips(const ta_conv_2d *op, int32_t y_start,
+                                               int32_t y_stop);
+
 /* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, cores with
  * Thumb-2. Weights are as ta_linear_v7m.h has filters, with floors in the one and without in the
  * other; bias and requant.words are not read. Need scratch instead where there is padding beside the input: three rows of the columns of four outputs, or

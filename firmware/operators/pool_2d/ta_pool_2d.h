@@ -44,6 +44,10 @@ ta_pool_2d_kernel ta_max_pool_2d_s8_c;
 /* At least four channels, windows of at most 255 pixels, cores with the DSP extension. */
 ta_pool_2d_kernel ta_average_pool_2d_s8_dsp;
 
+/* At least sixteen channels, cores with Helium; averages of windows of at most 255 pixels. */
+ta_pool_2d_kernel ta_average_pool_2d_s8_mve;
+ta_pool_2d_kernel ta_max_pool_2d_s8_mve;
+
 /* Columns [start, stop) of the input; never empty in a window. */
 typedef struct ta_columns {
     int32_t start;
