@@ -51,7 +51,7 @@ _NEVER_SMALLEST = ("fast rows", "blocks")
 
 # By how much an objective of speed lets instructions grow to save RAM, and how closely the least
 # that does is looked for, as a share of it. Predictions of the same kernels are off alike.
-_HARDLY_MORE = 0.002
+_HARDLY_MORE = 0.005
 _PRECISION = 128
 
 # By what shares an arena may be larger than the smallest, and how many per cent of instructions
