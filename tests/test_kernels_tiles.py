@@ -42,7 +42,12 @@ _EXPECTED = {
         "ta_depthwise_conv_2d_s8_mve",
         "ta_fully_connected_s8_mve",
     },
-    "microbit": {"ta_conv_2d_s8_v6m"},
+    "microbit": {
+        "ta_conv_2d_s8_pieces_v6m",
+        "ta_conv_2d_s8_v6m",
+        "ta_depthwise_conv_2d_s8_3x3_v6m",
+        "ta_fully_connected_s8_v6m",
+    },
     "rv32-virt": {
         "ta_conv_2d_s8_1x1_rv32",
         "ta_conv_2d_s8_columns_rv32",

@@ -300,7 +300,7 @@ def _limits(node: Node, core: Core) -> list[int | None]:
 
 def _kernel(node: Node, core: Core) -> str:
     """The kernel that the node gets, what makes rows by it, and whether it takes pixels one by
-    one."""
+    one; where there are several numbers that it may take, by which."""
     operator = operator_of(node)
     try:
         kernel = operator.kernel(node, core)
@@ -308,8 +308,12 @@ def _kernel(node: Node, core: Core) -> str:
         return node.op
     if not isinstance(kernel, LinearKernel):
         return f"{kernel.function} one by one"
-    name = f"{kernel.function} {kernel.row_pairs(node) or ''}"
-    return name + ("" if kernel.stretch(node) > 1 else " one by one")
+    name, stretch = f"{kernel.function} {kernel.row_pairs(node) or ''}", kernel.stretch(node)
+    if stretch <= 1:
+        return f"{name} one by one"
+    rows = (row for row in operator.applying(node, core) if isinstance(row, LinearKernel))
+    numbers = {row.stretch(node) for row in rows if row.function == kernel.function} - {1}
+    return name + (f" by {stretch}" if len(numbers) > 1 else "")
 
 
 def _rarest(node: Node, core: Core, chosen: Mapping[str, int]) -> int | None:

@@ -53,15 +53,11 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     def lies_in_words(node: Node, core: Core) -> bool:
         return node.input(0).channels % 4 == 0 and applies(node, core)
 
-    def pointers_bytes(node: Node, core: Core) -> int:
-        _, kernel_h, kernel_w, _ = node.input(1).shape
-        return kernel_h * kernel_w * core.pointer_bytes
-
     pieces = LinearKernel(
         "ta_conv_2d_s8_pieces_dsp",
         "conv_2d/ta_conv_2d_s8_pieces_dsp.c",
         applies=lies_in_words,
-        scratch_bytes=pointers_bytes,
+        scratch_bytes=_pointers_bytes,
         shared=linear_dsp.PIECES_SOURCES,
         layout=linear_dsp.window_pairs,
         tier=TUNED,
@@ -115,6 +111,18 @@ def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     def on_thumb1(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_v6m.takes_tiles(node, core)
 
+    def tiles_on_thumb1(pixels: int) -> Kernel:
+        return LinearKernel(
+            "ta_conv_2d_s8_v6m",
+            "conv_2d/ta_conv_2d_s8_v6m.c",
+            applies=on_thumb1,
+            scratch_bytes=lambda node, core: linear_v6m.tile_bytes(node, pixels),
+            shared=linear_v6m.SHARED_SOURCES,
+            layout=linear_v6m.unsigned,
+            stretch=lambda node: pixels,
+            tier=PORTABLE,
+        )
+
     return (
         LinearKernel(
             "ta_conv_2d_s8_v7m",
@@ -125,16 +133,25 @@ def thumb_windows(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
             layout=linear_v7m.one_by_one,
             tier=PORTABLE,
         ),
+        *(tiles_on_thumb1(pixels) for pixels in linear_v6m.PIXELS),
         LinearKernel(
-            "ta_conv_2d_s8_v6m",
-            "conv_2d/ta_conv_2d_s8_v6m.c",
-            applies=on_thumb1,
-            scratch_bytes=lambda node, core: _windows_bytes(node, core, linear_v6m.PIXELS),
-            shared=linear_v6m.SHARED_SOURCES,
-            layout=linear_v6m.unsigned,
+            "ta_conv_2d_s8_pieces_v6m",
+            "conv_2d/ta_conv_2d_s8_pieces_v6m.c",
+            applies=lambda node, core: (
+                meets_all_channels(node) and linear_v6m.has_thumb1(node, core)
+            ),
+            scratch_bytes=_pointers_bytes,
+            shared=linear_v6m.PIECES_SOURCES,
+            layout=linear_v6m.by_fours,
             tier=PORTABLE,
         ),
     )
+
+
+def _pointers_bytes(node: Node, core: Core) -> int:
+    """A pointer to each pixel of a window."""
+    _, kernel_h, kernel_w, _ = node.input(1).shape
+    return kernel_h * kernel_w * core.pointer_bytes
 
 
 def _windows_bytes(node: Node, core: Core, pixels: int) -> int:

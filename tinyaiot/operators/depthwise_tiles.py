@@ -5,27 +5,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
-from tinyaiot.operators import linear_rv32, linear_v7m
+from tinyaiot.operators import linear_rv32, linear_v6m, linear_v7m
 from tinyaiot.operators.base import PORTABLE
 from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, LinearKernel
 
 _KERNEL = (3, 3)
-# The most outputs that are side by side, by the stride.
-_OUTPUTS_V7M = {1: 5, 2: 4}
+# The most outputs that are side by side on Cortex-M, by the stride.
+_OUTPUTS = {1: 5, 2: 4}
 
 
 def tile_kernels() -> tuple[LinearKernel, ...]:
-    """For cores with Thumb-2 and for RV32IM, by floors and exact."""
+    """For cores with Thumb-2 and for RV32IM, by floors and exact, and for Thumb alone."""
     return (
         _on_thumb2("3x3_v7m", linear_v7m.takes_floors),
         _on_thumb2("3x3_exact_v7m", linear_v7m.requantizes_on_thumb2),
         _on_riscv("3x3_rv32", linear_rv32.takes_floors),
         _on_riscv("3x3_exact_rv32", linear_rv32.requantizes_on_riscv),
+        _kernel(
+            "3x3_v6m",
+            lambda node, core: _has_tiles(node) and linear_v6m.has_thumb1(node, core),
+            lambda node, core: core.pointer_bytes * _KERNEL[0] * _columns(node),
+            linear_v6m.one_by_one,
+            linear_v6m.SHARED_SOURCES_OF_DEPTHWISE,
+        ),
     )
 
 
@@ -33,7 +40,7 @@ def _on_thumb2(variant: str, requantizes: Callable[[Node, Core], bool]) -> Linea
     return _kernel(
         variant,
         lambda node, core: _has_tiles(node) and requantizes(node, core),
-        lambda node, core: _columns_bytes(node, _OUTPUTS_V7M),
+        lambda node, core: _columns_bytes(node),
         linear_v7m.one_by_one,
         (CLAMP_SOURCE,),
     )
@@ -77,12 +84,16 @@ def _has_tiles(node: Node) -> bool:
         node.output.channels == node.input(0).channels
         and node.input(1).shape[1:3] == _KERNEL
         and node.attributes.dilation_w == 1
-        and node.attributes.stride_w in _OUTPUTS_V7M
+        and node.attributes.stride_w in _OUTPUTS
     )
 
 
-def _columns_bytes(node: Node, outputs: Mapping[int, int]) -> int:
-    """The columns of a tile: some may lie beside the input, also where an output is missing."""
+def _columns_bytes(node: Node) -> int:
+    """Of a tile: some may lie beside the input, also where an output is missing."""
+    return _KERNEL[0] * _columns(node) * node.input(0).channels
+
+
+def _columns(node: Node) -> int:
+    """Under a tile."""
     stride = int(node.attributes.stride_w)
-    columns = (outputs[stride] - 1) * stride + _KERNEL[1]
-    return _KERNEL[0] * columns * node.input(0).channels
+    return (_OUTPUTS[stride] - 1) * stride + _KERNEL[1]

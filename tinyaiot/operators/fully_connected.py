@@ -11,7 +11,15 @@ from tflite.FullyConnectedOptions import FullyConnectedOptions
 from tinyaiot.cores import Core
 from tinyaiot.csource import Call, Lowered, Ref
 from tinyaiot.graph import Node, Tensor
-from tinyaiot.operators import linear, linear_c, linear_dsp, linear_mve, linear_rv32, linear_v7m
+from tinyaiot.operators import (
+    linear,
+    linear_c,
+    linear_dsp,
+    linear_mve,
+    linear_rv32,
+    linear_v6m,
+    linear_v7m,
+)
 from tinyaiot.operators.base import (
     PORTABLE,
     TUNED,
@@ -124,6 +132,14 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             scratch_bytes=_words_and_pieces_bytes,
             shared=linear_v7m.SHARED_SOURCES_OF_1,
             layout=linear_v7m.by_fours,
+            tier=PORTABLE,
+        ),
+        linear.LinearKernel(
+            "ta_fully_connected_s8_v6m",
+            "fully_connected/ta_fully_connected_s8_v6m.c",
+            applies=linear_v6m.has_thumb1,
+            shared=linear_v6m.PIECES_SOURCES,
+            layout=linear_v6m.by_fours,
             tier=PORTABLE,
         ),
         linear.LinearKernel(

@@ -84,11 +84,21 @@ ta_conv_2d_kernel ta_conv_2d_s8_columns_rv32;
  * columns under six pixels. */
 ta_conv_2d_kernel ta_conv_2d_s8_pairs_rv32;
 
-/* One group, cores with Thumb-2 and without; filters, bias and requant as in ta_linear_v7m.h and
- * ta_linear_v6m.h. Needs scratch for five windows or four, widened to words, kernel_h pointers, and
- * where there is padding beside the input, kernel_h rows of the columns under as many pixels. */
-ta_conv_2d_kernel ta_conv_2d_s8_v6m;
+/* One group, cores with Thumb-2; filters, bias and requant as in ta_linear_v7m.h. Needs scratch for
+ * five windows, widened to words, kernel_h pointers, and where there is padding beside the input,
+ * kernel_h rows of the columns under as many pixels. */
 ta_conv_2d_kernel ta_conv_2d_s8_v7m;
+
+/* One group, cores without Thumb-2, by tiles of `stretch` pixels, five or four; filters, bias and
+ * requant as in ta_linear_v6m.h. Needs scratch for its state, of so many bytes, and a tile's taps,
+ * widened to words; by four, where there are more than 32 and out_channels, for 32 of each pixel and
+ * four words to each output channel. */
+#define TA_CONV_2D_V6M_STATE 184
+ta_conv_2d_kernel ta_conv_2d_s8_v6m;
+
+/* One group, cores without Thumb-2, one pixel at a time; filters, bias and requant as in
+ * ta_pieces_v6m.h. Needs scratch for kernel_h * kernel_w pointers only. */
+ta_conv_2d_kernel ta_conv_2d_s8_pieces_v6m;
 
 /* One group, cores with the DSP extension, `stretch` pixels at a time; filters, bias, requant
  * and their bounds as in ta_linear_dsp.h. */

@@ -75,6 +75,11 @@ void ta_depthwise_conv_2d_s8_3x3_c1_mve_strips(const ta_conv_2d *op, int32_t y_s
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_v7m;
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_exact_v7m;
 
+/* The same on cores without Thumb-2, whether there are floors or not: weights are
+ * [out_channels][9], bias and requant as in ta_linear_v6m.h. Needs scratch for 27 pointers, or 21
+ * with a stride of 1. */
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_v6m;
+
 /* 3x3 windows, columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at most one
  * column of padding on each side, RV32IM. Weights are words: for each channel nine weights, a right
  * shift less 1 (of floors 0), two bytes of zeros, then the bias and slope of a floor as in

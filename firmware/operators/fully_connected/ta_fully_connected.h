@@ -46,6 +46,9 @@ ta_fully_connected_kernel ta_fully_connected_s8_rv32;
  * and behind them the batch where that has several pieces. */
 ta_fully_connected_kernel ta_fully_connected_s8_v7m;
 
+/* Cores without Thumb-2; filters, bias and requant as in ta_pieces_v6m.h. */
+ta_fully_connected_kernel ta_fully_connected_s8_v6m;
+
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 
