@@ -26,9 +26,9 @@ PIXELS = (5, 4)
 _PART_TAPS = 32
 _STATE_BYTES = 184
 _LEAST_FILTERS = 8
-# Instructions of tiles and of single pixels: of a product, and of a tap beside them.
-_TILE_COSTS = (2.6, 4.2)
-_PIECE_COSTS = (3.5, 2.75)
+# Instructions of tiles and of single pixels: of a product, of a tap and of an output beside them.
+_TILE_COSTS = (2.6, 4.2, 38)
+_PIECE_COSTS = (3.5, 2.75, 60)
 
 
 def has_thumb1(node: Node, core: Core) -> bool:
@@ -39,8 +39,12 @@ def has_thumb1(node: Node, core: Core) -> bool:
 def takes_tiles(node: Node, core: Core) -> bool:
     """Whether tiles are worth widening taps and computing pixels that are missing, on one of these
     cores."""
-    filters, pixels = node.output.channels, row_pixels(node)
-    tiled, single = (product + tap / filters for product, tap in (_TILE_COSTS, _PIECE_COSTS))
+    filters, taps = settled_linear(node).filters.shape
+    pixels = row_pixels(node)
+    tiled, single = (
+        taps * (product + tap / filters) + output
+        for product, tap, output in (_TILE_COSTS, _PIECE_COSTS)
+    )
     is_worth_it = filters >= _LEAST_FILTERS and tiled * _tiled(pixels) <= single * pixels
     return is_worth_it and has_thumb1(node, core)
 
