@@ -169,7 +169,7 @@ __attribute__((naked, noinline)) static void add_four(
 static void take_off(ta_tile_v6m *tile, bool is_first, bool is_last)
 {
     const int32_t count = tile->tile * (tile->stop - tile->from);
-    int32_t sums[TA_LINEAR_V6M_PIXELS];
+    int32_t sums[TA_LINEAR_V6M_PIXELS] = { 0 };
     (tile->tile == 5 ? add_five : add_four)(tile->taps, tile->taps + count, sums);
     for (int32_t k = 0; k < tile->tile; ++k) {
         tile->start[k] -= 128 * sums[k];
