@@ -68,6 +68,11 @@ class Calibration:
     kernels: Mapping[str, KernelCost]
     sources: Mapping[str, str]
 
+    @property
+    def has_cycles(self) -> bool:
+        """Whether there is an estimate of cycles for the core."""
+        return any(cost.cycles_per_instruction is not None for cost in self.kernels.values())
+
 
 def family_of(core: str) -> str:
     """The core whose calibration holds for ``core``."""

@@ -6,6 +6,7 @@ The counts are those of ``tinyaiot.predict``, of single nodes, before there is a
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinyaiot.calibrations import Calibration, calibration_of
@@ -15,8 +16,9 @@ from tinyaiot.graph import Tensor
 from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.blocks import in_blocks, reads_blocks
+from tinyaiot.planner.kernels import Cost
 from tinyaiot.planner.work import Instructions, Run, rule_of_thumb
-from tinyaiot.predict import cost_of, count
+from tinyaiot.predict import cost_of, count, in_range
 
 _NOWHERE = Ref("NULL")
 
@@ -29,19 +31,45 @@ def instructions_on(core: Core) -> Instructions:
     return functools.partial(_counted, calibration)
 
 
-def _counted(calibration: Calibration, run: Run) -> float:
-    node = in_blocks(run.node, run.blocks)
-    operator, context = operator_of(node), _Anywhere(run)
-    lower = operator.lower_sums if run.has_sums else operator.lower
+def cycles_on(core: Core) -> Cost | None:
+    """Cycles of nodes on ``core``, by documented timings; None where there are none."""
+    calibration = calibration_of(core.id)
+    if calibration is None or not calibration.has_cycles:
+        return None
+    return functools.partial(_cycles, calibration)
+
+
+def _cycles(calibration: Calibration, run: Run) -> float | None:
+    """None where a kernel was not calibrated, or in other sizes only."""
     total = 0.0
-    for call in lower(node, context).calls:
-        # As predictions count: the node of the graph, whose rows the call may make in blocks.
-        work = Work(run.node, call, run.calls)
+    for work in _works(run):
+        cost = cost_of(work, calibration)
+        found = count(work, cost)
+        if cost is None or found is None or cost.cycles_per_instruction is None:
+            return None
+        if not in_range(work, cost):
+            return None
+        total += found * cost.cycles_per_instruction
+    return total
+
+
+def _counted(calibration: Calibration, run: Run) -> float:
+    total = 0.0
+    for work in _works(run):
         found = count(work, cost_of(work, calibration))
         if found is None:
             return rule_of_thumb(run)
         total += found
     return total
+
+
+def _works(run: Run) -> Iterator[Work]:
+    """As predictions count: calls of the node of the graph, whose rows they may make in blocks."""
+    node = in_blocks(run.node, run.blocks)
+    operator, context = operator_of(node), _Anywhere(run)
+    lower = operator.lower_sums if run.has_sums else operator.lower
+    for call in lower(node, context).calls:
+        yield Work(run.node, call, run.calls)
 
 
 @dataclass(frozen=True)

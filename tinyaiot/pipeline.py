@@ -20,7 +20,7 @@ from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
 from tinyaiot.flash_room import flash_limit
 from tinyaiot.frontends import Model, load
-from tinyaiot.instructions import instructions_on
+from tinyaiot.instructions import cycles_on, instructions_on
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import Objective, plan_model
 from tinyaiot.summary import ModelSummary, summarize
@@ -243,6 +243,7 @@ def _plan(
         strategy=options.strategy,
         is_budget=is_budget,
         instructions=instructions_on(core),
+        cost=cycles_on(core),
     )
 
 

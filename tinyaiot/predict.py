@@ -171,7 +171,7 @@ def _layer(
         op=node.op,
         kernels=tuple(dict.fromkeys(work.kernel.split()[0] for work in works)),
         instructions=round(sum(known)) if len(known) == len(works) else None,
-        in_range=all(_in_range(w, c) for w, c in zip(works, costs, strict=True) if c is not None),
+        in_range=all(in_range(w, c) for w, c in zip(works, costs, strict=True) if c is not None),
         is_stale=is_stale,
         cycles=round(sum(cycles)) if len(cycles) == len(works) == len(known) else None,
     )
@@ -196,7 +196,8 @@ def _is_stale(lowered: Lowered, calibration: Calibration) -> bool:
     return any(calibration.sources.get(s) != digest_of(s) for s in lowered.sources)
 
 
-def _in_range(work: Work, cost: KernelCost) -> bool:
+def in_range(work: Work, cost: KernelCost) -> bool:
+    """Whether layers of about its size were measured for the calibration."""
     return all(
         lowest / _RANGE_MARGIN <= work.dimensions[name] <= highest * _RANGE_MARGIN
         for name, (lowest, highest) in cost.ranges.items()

@@ -22,6 +22,7 @@ from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner.cheapest import Cheapest
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
+from tinyaiot.planner.kernels import Cost, cheapest_kernels
 from tinyaiot.planner.plain import plain
 from tinyaiot.planner.streaming import rows
 from tinyaiot.planner.strips import UNLIMITED, cheapest_in_strips, strip_plans
@@ -110,6 +111,7 @@ def plan_model(
     strategy: str | None = None,
     is_budget: bool = False,
     instructions: Instructions = rule_of_thumb,
+    cost: Cost | None = None,
 ) -> Plan:
     """The plan of a model, checked; the same for the same arguments.
 
@@ -126,6 +128,8 @@ def plan_model(
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
         is_budget: whether a user limits the memories, so that errors do not blame a board.
         instructions: what a node takes, to compare plans by.
+        cost: of a node, to choose kernels by that have room in the plan; by default, those that
+            come first in their tables stay.
 
     Raises:
         NoPlanFitsError: no plan was found within the capacities.
@@ -173,6 +177,8 @@ def plan_model(
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories, is_budget)
     plan = replace(plan, flash_limit=core.flash_limit)
+    if cost is not None:
+        plan = cheapest_kernels(graph, plan, core, cost)
     check(graph, plan, core, memories)
     return plan
 
