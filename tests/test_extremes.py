@@ -99,6 +99,7 @@ _LAYERS = (
     Layer("DEPTHWISE_CONV_2D", (3, 3), 0),
     Layer("DEPTHWISE_CONV_2D", (3, 3), 0, stride=2),
     Layer("DEPTHWISE_CONV_2D", (5, 2), 0),
+    Layer("DEPTHWISE_CONV_2D", (7, 6), 0),
     Layer("DEPTHWISE_CONV_2D", (3, 3), 1),
     Layer("DEPTHWISE_CONV_2D", (2, 2), 2),
     Layer("FULLY_CONNECTED", (1, 32), 0),

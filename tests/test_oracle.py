@@ -57,6 +57,15 @@ def assert_intermediates_are_right(data: bytes, graph: Graph) -> None:
         np.testing.assert_array_equal(reference.tensors[tensor.index], given)
 
 
+def test_an_input_without_dimensions() -> None:
+    b = ModelBuilder("scalar")
+    x, scalar = b.input((1, 2, 2, 3), 0.1, 3), b.input((), 0.1, 0)
+    y = b.tensor((1, 2, 2, 3), 0.15, -2)
+    b.op("ADD", [x, scalar], [y])
+    data = b.build([y])
+    assert_intermediates_are_right(data, tflite.read(data, "scalar"))
+
+
 @each_real_model
 def test_intermediates_of_real_models_are_right(path: Path) -> None:
     data = path.read_bytes()

@@ -51,7 +51,7 @@ def run(model: bytes, graph: Graph, inputs: Sequence[AnyArray]) -> Reference:
     interpreter = _interpreter(model, graph)
     with _captured_stderr():
         for k, values in enumerate(inputs):
-            interpreter.set_input(np.ascontiguousarray(values), k)
+            interpreter.set_input(np.require(values, requirements="C"), k)
         interpreter.invoke()
         tensors = {t.index: _tensor(interpreter, t) for t in _run_time_tensors(graph)}
     outputs = tuple(tensors[t.index] for t in graph.outputs)
