@@ -90,8 +90,8 @@ def fit_on(model: Model, board: Board, options: PlanOptions) -> Fit:
         fed = _fed_plan(model, board, options)
         if fed is None:
             return Fit(board, Verdict.TOO_LARGE, ram_bytes, None, None, error.what)
-        found = Fit(board, Verdict.FITS_FED, ram_bytes, fed, predict(model.graph, fed, board))
-        return _with_image(replace(found, problem=error.what))
+        predicted = predict(model.graph, fed, board)
+        return _with_image(Fit(board, Verdict.FITS_FED, ram_bytes, fed, predicted, error.what))
     return _with_image(Fit(board, Verdict.FITS, ram_bytes, plan, predict(model.graph, plan, board)))
 
 

@@ -15,7 +15,7 @@ from tinyaiot.csource import Ref, Value
 from tinyaiot.graph import Tensor
 from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of
-from tinyaiot.operators.blocks import in_blocks, reads_blocks
+from tinyaiot.operators.blocks import reads_blocks
 from tinyaiot.planner.kernels import Cost
 from tinyaiot.planner.work import Instructions, Run, rule_of_thumb
 from tinyaiot.predict import cost_of, count, in_range
@@ -65,10 +65,9 @@ def _counted(calibration: Calibration, run: Run) -> float:
 
 def _works(run: Run) -> Iterator[Work]:
     """As predictions count: calls of the node of the graph, whose rows they may make in blocks."""
-    node = in_blocks(run.node, run.blocks)
-    operator, context = operator_of(node), _Anywhere(run)
+    operator, context = operator_of(run.node), _Anywhere(run)
     lower = operator.lower_sums if run.has_sums else operator.lower
-    for call in lower(node, context).calls:
+    for call in lower(run.called, context).calls:
         yield Work(run.node, call, run.calls)
 
 

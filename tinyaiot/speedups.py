@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,6 @@ from tinyaiot.flash_room import flash_limit
 from tinyaiot.graph import Graph
 from tinyaiot.instructions import instructions_on
 from tinyaiot.operators import operator_of
-from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.plan import Plan
 from tinyaiot.planner.work import Instructions, Run, runs_of
 
@@ -67,7 +67,8 @@ def speedups_of(graph: Graph, plan: Plan, board: Board) -> tuple[Speedup, ...]:
     if plan.patches is not None or calibration_of(board.core) is None:
         return ()
     core = board.processor
-    search = _Search(instructions_on(core), flash_limit([graph], board))
+    # A plain plan leaves no RAM to ask for: half of its layers' other runs are the same ones.
+    search = _Search(functools.cache(instructions_on(core)), flash_limit([graph], board))
     return tuple(found for run in runs_of(graph, plan, core) for found in search.speedups(run))
 
 
@@ -81,7 +82,7 @@ class _Search:
     flash_limit: int
 
     def speedups(self, run: Run) -> Iterator[Speedup]:
-        if not operator_of(run.node).applying(run.node, run.core):
+        if not run.kernels:
             return
         least = now = self.instructions(run)
         for price, other in self._others(run):
@@ -111,18 +112,13 @@ class _Search:
 
 def _speedup(run: Run, other: Run, price: Price, now: int, then: int) -> Speedup:
     operator = operator_of(run.node)
-    node = in_blocks(run.node, run.blocks)
-    kernel = operator.kernel(run.node, other.core)
-    present = operator.kernel(node, run.core)
+    scratch = operator.scratch_bytes(other.called, other.core)
     return Speedup(
         layer=run.node.index,
         price=price,
-        kernel=kernel.function,
+        kernel=other.kernel.function,
         instructions=then,
         saved=now - then,
-        flash_bytes=kernel.flash_bytes(run.node) - present.flash_bytes(node),
-        scratch_bytes=max(
-            0,
-            operator.scratch_bytes(run.node, other.core) - operator.scratch_bytes(node, run.core),
-        ),
+        flash_bytes=other.kernel.flash_bytes(other.called) - run.kernel.flash_bytes(run.called),
+        scratch_bytes=max(0, scratch - operator.scratch_bytes(run.called, run.core)),
     )

@@ -34,7 +34,7 @@ from tinyaiot.levers import Refusal, shortage_of
 from tinyaiot.plan import Plan
 from tinyaiot.planner import NoPlanFitsError
 from tinyaiot.planner.frontier import FrontierPoint, frontier
-from tinyaiot.predict import predict
+from tinyaiot.predict import Prediction, predict
 from tinyaiot.report import Report
 from tinyaiot.report_fit import report_fits
 from tinyaiot.report_frontier import report_frontier
@@ -101,7 +101,8 @@ class _Request:
         summary: ModelSummary,
         plan: Plan,
         board: Board | None,
-        refusal: Refusal | None,
+        prediction: Prediction | None,
+        refusal: Refusal | None = None,
         fits: tuple[Fit, ...] = (),
     ) -> None:
         """Writes page and pictures, if they are wanted; raises UsageError where it cannot."""
@@ -109,7 +110,6 @@ class _Request:
             return
         from tinyaiot.pages.analysis import Analysis, analysis_page, analysis_pictures, fronts_of
 
-        prediction = None if board is None else predict(loaded.graph, plan, board)
         with self.report.waiting("planning the frontier"):
             fronts = fronts_of(loaded.graph, pipeline.core_of(board), self.options)
         analysis = Analysis(
@@ -126,10 +126,10 @@ class _Request:
             return
         shown = smallest_fit(fits) or next((fit for fit in fits if fit.plan is not None), None)
         if shown is not None and shown.plan is not None:
-            self.write_page(loaded, summary, shown.plan, shown.board, None, fits)
+            self.write_page(loaded, summary, shown.plan, shown.board, shown.prediction, fits=fits)
         else:
             plan = pipeline.plan_without_limits(loaded, None, replace(self.options, ram_bytes=None))
-            self.write_page(loaded, summary, plan, None, None, fits)
+            self.write_page(loaded, summary, plan, None, None, fits=fits)
 
 
 @click.command()
@@ -259,10 +259,11 @@ def _look_at(request: _Request, loaded: Model, summary: ModelSummary, target: Bo
         )
     )
     if refusal is None:
-        request.write_page(loaded, summary, plan, target, None)
+        request.write_page(loaded, summary, plan, target, prediction)
         return
     hint = refusal.hint if shortage is None else hint_of(shortage)
-    request.write_page(loaded, summary, plan, target, Refusal(refusal, shortage, hint))
+    told = Refusal(refusal, shortage, hint)
+    request.write_page(loaded, summary, plan, target, prediction, told)
     raise DoesNotFitError(refusal.what, hint, refusal.details)
 
 

@@ -165,6 +165,38 @@ def _planes(most_bytes: int) -> LinearKernel:
     )
 
 
+_STRIPS_3X3 = LinearKernel(
+    "ta_depthwise_conv_2d_s8_3x3_dsp",
+    "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
+    applies=depthwise_dsp.takes_strips,
+    scratch_bytes=depthwise_dsp.strip_bytes,
+    shared=(CLAMP_SOURCE,),
+    layout=depthwise_dsp.by_channel,
+    stretch=depthwise_dsp.stretch,
+    row_pairs=depthwise_dsp.row_pairs,
+    pads_by_value=True,
+    tier=TUNED,
+)
+# The same, but for what makes rows where they are made together.
+_BANDS_3X3 = replace(
+    _STRIPS_3X3,
+    applies=depthwise_dsp.takes_bands,
+    scratch_bytes=depthwise_dsp.band_bytes,
+    shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_bands.c"),
+    row_pairs=depthwise_dsp.bands,
+    flash_bytes=lambda node: depthwise_dsp.BAND_FLASH_BYTES,
+)
+_NARROW_3X3 = replace(
+    _STRIPS_3X3,
+    applies=depthwise_dsp.takes_narrow,
+    scratch_bytes=depthwise_dsp.narrow_bytes,
+    shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_narrow.c"),
+    row_pairs=depthwise_dsp.narrow,
+    pays_by_rows=lambda node: False,
+    flash_bytes=lambda node: depthwise_dsp.NARROW_FLASH_BYTES,
+)
+
+
 class DepthwiseConv2D(Convolution):
     """TFLM's reference_integer_ops::DepthwiseConvPerChannel."""
 
@@ -186,47 +218,11 @@ class DepthwiseConv2D(Convolution):
         ),
         wide_groups(_has_one_channel),
         *dsp_groups(_has_one_channel),
-        LinearKernel(
-            "ta_depthwise_conv_2d_s8_3x3_dsp",
-            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
-            applies=depthwise_dsp.takes_narrow,
-            scratch_bytes=depthwise_dsp.narrow_bytes,
-            shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_narrow.c"),
-            layout=depthwise_dsp.by_channel,
-            stretch=depthwise_dsp.stretch,
-            row_pairs=depthwise_dsp.narrow,
-            pays_by_rows=lambda node: False,
-            pads_by_value=True,
-            tier=TUNED,
-            flash_bytes=lambda node: depthwise_dsp.NARROW_FLASH_BYTES,
-        ),
+        _NARROW_3X3,
         *_special_planes(),
         *(_planes(nbytes) for nbytes in _PLANES_BYTES),
-        LinearKernel(
-            "ta_depthwise_conv_2d_s8_3x3_dsp",
-            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
-            applies=depthwise_dsp.takes_bands,
-            scratch_bytes=depthwise_dsp.band_bytes,
-            shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_bands.c"),
-            layout=depthwise_dsp.by_channel,
-            stretch=depthwise_dsp.stretch,
-            row_pairs=depthwise_dsp.bands,
-            pads_by_value=True,
-            tier=TUNED,
-            flash_bytes=lambda node: depthwise_dsp.BAND_FLASH_BYTES,
-        ),
-        LinearKernel(
-            "ta_depthwise_conv_2d_s8_3x3_dsp",
-            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp.c",
-            applies=depthwise_dsp.takes_strips,
-            scratch_bytes=depthwise_dsp.strip_bytes,
-            shared=(CLAMP_SOURCE,),
-            layout=depthwise_dsp.by_channel,
-            stretch=depthwise_dsp.stretch,
-            row_pairs=depthwise_dsp.row_pairs,
-            pads_by_value=True,
-            tier=TUNED,
-        ),
+        _BANDS_3X3,
+        _STRIPS_3X3,
         LinearKernel(
             "ta_depthwise_conv_2d_s8_m1_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_m1_dsp.c",

@@ -10,10 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tinyaiot.cores import Core
-from tinyaiot.graph import Graph, Node
-from tinyaiot.operators import operator_of
-from tinyaiot.operators.base import Kernel
-from tinyaiot.operators.blocks import in_blocks
+from tinyaiot.graph import Graph
 from tinyaiot.plan import Plan
 from tinyaiot.planner.work import Run, runs_of
 
@@ -48,7 +45,7 @@ def cheapest_kernels(graph: Graph, plan: Plan, core: Core, cost: Cost) -> Plan:
     Only kernels of the first one's tier are compared: of others, predictions tell less. What
     brings code that the model would not have must be worth that.
     """
-    runs = [run for run in runs_of(graph, plan, core) if _has_choice(run)]
+    runs = [run for run in runs_of(graph, plan, core) if run.kernels]
     costs = [cost(run) for run in runs]
     total = sum(found for found in costs if found is not None)
     choices = [
@@ -59,7 +56,7 @@ def cheapest_kernels(graph: Graph, plan: Plan, core: Core, cost: Cost) -> Plan:
     saved: dict[str, float] = {}
     for choice in choices:
         saved[choice.function] = saved.get(choice.function, 0.0) + choice.saved
-    present = {_kernel(run).function for run in runs}
+    present = {run.kernel.function for run in runs}
     limits = {
         choice.node: choice.limit
         for choice in choices
@@ -68,32 +65,19 @@ def cheapest_kernels(graph: Graph, plan: Plan, core: Core, cost: Cost) -> Plan:
     return replace(plan, scratch_limits={**plan.scratch_limits, **limits})
 
 
-def _has_choice(run: Run) -> bool:
-    return len(operator_of(run.node).applying(_node(run), run.core)) > 0
-
-
 def _cheapest(run: Run, least: float, cost: Cost) -> _Choice | None:
     """None where the plan's kernel, which costs ``least``, is to stay."""
-    first = _kernel(run)
+    first = run.kernel
     enough = least * (1 - _LEAST_SAVED)
     best = None
-    for kernel in operator_of(run.node).applying(_node(run), run.core):
-        limit = kernel.scratch_bytes(_node(run), run.core)
+    for kernel in run.kernels:
+        limit = kernel.scratch_bytes(run.called, run.core)
         limited = replace(run, core=run.core.with_scratch_limit(limit))
-        taken = _kernel(limited)
-        if taken.tier != first.tier or limit >= first.scratch_bytes(_node(run), run.core):
+        taken = limited.kernel
+        if taken.tier != first.tier or limit >= first.scratch_bytes(run.called, run.core):
             continue
         found = cost(limited)
         if found is not None and found < enough:
             enough = found
             best = _Choice(run.node.index, taken.function, limit, least - found)
     return best
-
-
-def _kernel(run: Run) -> Kernel:
-    return operator_of(run.node).kernel(_node(run), run.core)
-
-
-def _node(run: Run) -> Node:
-    """As the plan calls it."""
-    return in_blocks(run.node, run.blocks)

@@ -7,12 +7,13 @@ What they really are on a core is known to those above the planner: they hand in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
+from tinyaiot.operators.base import Kernel
 from tinyaiot.operators.blocks import in_blocks
 from tinyaiot.plan import Plan
 from tinyaiot.planner.patches import planned_graph
@@ -46,6 +47,21 @@ class Run:
     lie_apart: bool = True
     has_sums: bool = False
 
+    @property
+    def called(self) -> Node:
+        """The node as the plan calls it: in blocks, where it cuts rows."""
+        return in_blocks(self.node, self.blocks)
+
+    @property
+    def kernels(self) -> Sequence[Kernel]:
+        """Those that can compute it, whatever their scratch."""
+        return operator_of(self.node).applying(self.called, self.core)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The one that does; raises LookupError where its operator has no table."""
+        return operator_of(self.node).kernel(self.called, self.core)
+
 
 # What a node takes in an inference; may be an estimate, but is the same for equal arguments.
 Instructions = Callable[[Run], float]
@@ -54,12 +70,11 @@ Instructions = Callable[[Run], float]
 def rule_of_thumb(run: Run) -> float:
     """An instruction for each multiply-accumulate or element by the fastest kernel, more by others;
     where nothing is known of a core."""
-    operator, node = operator_of(run.node), in_blocks(run.node, run.blocks)
-    work = max(operator.macs(node), sum(output.size for output in node.outputs))
-    kernels = operator.applying(node, run.core)
+    node, kernels = run.called, run.kernels
+    work = max(operator_of(node).macs(node), sum(output.size for output in node.outputs))
     slower = 1.0
     if kernels:
-        kernel = operator.kernel(node, run.core)
+        kernel = run.kernel
         slower = _NEXT_KERNEL ** kernels.index(kernel) * _NEXT_TIER ** (
             kernel.tier - min(kernels[0].tier, kernel.tier)
         )
