@@ -37,6 +37,7 @@ _EXPECTED = {
     "ta_depthwise_conv_2d_s8_m1_dsp",
     "ta_depthwise_conv_2d_s8_planes_dsp",
     "ta_fully_connected_s8_dsp",
+    "ta_fully_connected_s8_quads_dsp",
     "ta_add_s8_affine_dsp",
 }
 _SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}

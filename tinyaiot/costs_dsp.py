@@ -30,6 +30,7 @@ _WIDE_TURNS = 32
 _KNOWN_ROWS = {3: "threes", 9: "nines"}
 _FEWEST_FOURS = 2
 _BAND_ROWS = 14
+_QUAD_TURNS = 4
 
 
 def _groups(work: Work) -> Features:
@@ -233,6 +234,61 @@ def _wide_linear(work: Work, taps: int, lanes: int, times: int) -> Features:
     }
 
 
+def _connected(work: Work) -> Features:
+    """``ta_fully_connected_s8_dsp``."""
+    return _batches(work, _linear)
+
+
+def _connected_wide(work: Work) -> Features:
+    """``ta_fully_connected_s8_wide_dsp``."""
+    return _batches(work, _wide_linear)
+
+
+def _connected_quads(work: Work) -> Features:
+    """``ta_fully_connected_s8_quads_dsp``."""
+    return _batches(work, _quads)
+
+
+def _batches(work: Work, linear: Callable[[Work, int, int, int], Features]) -> Features:
+    """Batches, widened as one pixel each."""
+    output, taps = work.node.output, work.node.input(1).shape[1]
+    batches = output.size // output.channels
+    found = linear(work, taps, 1, batches)
+    piece, pieces = integer(work, "piece_bytes", taps), integer(work, "pieces", 1)
+    if piece % WORD == 0:
+        found.update(_widened_pixel(batches * pieces, piece // WORD))
+    else:
+        found.update(_widened_pixel(batches, -(-taps // WORD)))
+        found["copied piece"] = batches * pieces
+        found["copied word"] = batches * pieces * (piece // WORD)
+        found["copied byte"] = batches * pieces * (piece % WORD)
+    if (kind := clamp_kind(work)) is not None:
+        found |= {f"{kind} output": output.size, "clamp": batches}
+    return found
+
+
+def _widened_pixel(times: int, words: int) -> Features:
+    """``ta_linear_dsp_widen_pixel``."""
+    fours, rest = divmod(words, 4)
+    return {"widen": times, "widen four": times * fours, "widen word": times * rest}
+
+
+def _quads(work: Work, taps: int, lanes: int, times: int) -> Features:
+    """``ta_quads_s8_dsp``."""
+    pixels = times * lanes
+    quads = pixels * integer(work, "out_channels", 4) // 4
+    fours = max(-(-taps // WORD), _FEWEST_FOURS)
+    eights = fours // 2
+    return {
+        "pixel": pixels,
+        "quad": quads,
+        "quad exact": quads * (not requantization(work)["floors"]),
+        "quad turn": quads * -(-eights // _QUAD_TURNS),
+        "quad eight": quads * eights,
+        "quad odd four": quads * (fours % 2),
+    }
+
+
 def _depthwise(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp``: outputs of a row, or of two together."""
     if work.call.function.endswith("_narrow"):
@@ -397,6 +453,9 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_dsp": _groups,
     "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
+    "ta_fully_connected_s8_dsp": _connected,
+    "ta_fully_connected_s8_wide_dsp": _connected_wide,
+    "ta_fully_connected_s8_quads_dsp": _connected_quads,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
     "ta_depthwise_conv_2d_s8_planes_dsp": _planes,
 }

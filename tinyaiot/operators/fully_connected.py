@@ -109,6 +109,15 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             flash_bytes=linear_dsp.wide_flash_bytes,
         ),
         linear.LinearKernel(
+            "ta_fully_connected_s8_quads_dsp",
+            "fully_connected/ta_fully_connected_s8_quads_dsp.c",
+            applies=linear_dsp.takes_quads,
+            scratch_bytes=_batch_bytes,
+            shared=linear_dsp.QUADS_SOURCES,
+            layout=linear_dsp.quads,
+            tier=TUNED,
+        ),
+        linear.LinearKernel(
             "ta_fully_connected_s8_dsp",
             "fully_connected/ta_fully_connected_s8_dsp.c",
             applies=linear_dsp.takes_pairs,

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +28,9 @@ SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 
 # Of kernels whose filters are widened in flash.
 WIDE_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_wide_dsp.c")
+
+# Of kernels that take filters four at a time.
+QUADS_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_quads_s8_dsp.c")
 
 # Of kernels that read pixels as bytes, where they lie.
 PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_pieces_s8_dsp.c")
@@ -51,6 +56,11 @@ def takes_pairs(node: Node, core: Core) -> bool:
         and accumulators_are_short(linear)
         and requantizes(linear)
     )
+
+
+def takes_quads(node: Node, core: Core) -> bool:
+    """Whether ``ta_quads_s8_dsp`` is exact: as pairs are, channels being a multiple of four."""
+    return node.output.channels % 4 == 0 and takes_pairs(node, core)
 
 
 def requantizes(linear: Linear) -> bool:
@@ -101,6 +111,16 @@ def window_pairs(node: Node) -> Constants:
     return _pairs(node, _window_order(node))
 
 
+def quads(node: Node) -> Constants:
+    """Filters in pairs, two of them side by side, with their constants around both."""
+    return _by_quads(pairs(node), node)
+
+
+def window_quads(node: Node) -> Constants:
+    """The same of a convolution, its taps as those of ``window_pairs``."""
+    return _by_quads(window_pairs(node), node)
+
+
 def wide_pairs(node: Node) -> Constants:
     """Filters in pairs, each tap widened, with their biases and requantization around each."""
     return _wide_pairs(node, np.arange(settled_linear(node).filters.shape[1]))
@@ -142,6 +162,17 @@ def _pairs(node: Node, order: IntArray) -> Constants:
         weights=np.ascontiguousarray(np.concatenate(words, axis=1)),
         requant=None,
         floors=found is not None,
+    )
+
+
+def _by_quads(constants: Constants, node: Node) -> Constants:
+    """Pairs two by two: their words in turn, but for requantization, which is each pair's own."""
+    taps = 1 + 2 * fours(settled_linear(node).filters.shape[1])
+    words = constants.weights.reshape(-1, 2, constants.weights.shape[1])
+    in_turn = words[:, :, :taps].swapaxes(1, 2).reshape(len(words), -1)
+    behind = words[:, :, taps:].reshape(len(words), -1)
+    return replace(
+        constants, weights=np.ascontiguousarray(np.concatenate((in_turn, behind), axis=1))
     )
 
 

@@ -11,8 +11,7 @@ ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights,
 {
     const ta_linear_dsp layer = {
         .channels = channels,
-        .offset = requant->floors ? ta_floor_offset(requant, TA_LINEAR_FLOOR_SHIFT)
-                                  : 2 * requant->zero_point + 1,
+        .offset = ta_linear_dsp_offset(requant),
         .pixels = pixels,
         .fours = ta_linear_dsp_fours(taps),
         .pairs = (const int32_t *)(const void *)weights,
@@ -52,6 +51,44 @@ __attribute__((naked)) int32_t *ta_linear_dsp_widen_one(int32_t *pixel __attribu
                      "subs r2, #1\n"
                      "bne 1b\n"
                      "pop {r4, pc}\n");
+}
+
+/* 16 taps: 15 instructions. Pixels need not begin with a word. */
+__attribute__((naked)) int32_t *ta_linear_dsp_widen_pixel(int32_t *pixel __attribute__((unused)),
+                                                          const int8_t *taps __attribute__((unused)),
+                                                          int32_t fours __attribute__((unused)))
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, lr}\n"
+                     "subs r2, #4\n"
+                     "blo 2f\n"
+                     "1:\n"
+                     "ldr r4, [r1], #4\n"
+                     "ldr r6, [r1], #4\n"
+                     "ldr r8, [r1], #4\n"
+                     "ldr r10, [r1], #4\n"
+                     "sxtb16 r3, r4\n"
+                     "sxtb16 r4, r4, ror #8\n"
+                     "sxtb16 r5, r6\n"
+                     "sxtb16 r6, r6, ror #8\n"
+                     "sxtb16 r7, r8\n"
+                     "sxtb16 r8, r8, ror #8\n"
+                     "sxtb16 r9, r10\n"
+                     "sxtb16 r10, r10, ror #8\n"
+                     "stmia r0!, {r3, r4, r5, r6, r7, r8, r9, r10}\n"
+                     "subs r2, #4\n"
+                     "bhs 1b\n"
+                     "2:\n"
+                     "adds r2, #4\n"
+                     "beq 4f\n"
+                     "3:\n"
+                     "ldr r4, [r1], #4\n"
+                     "sxtb16 r3, r4\n"
+                     "sxtb16 r4, r4, ror #8\n"
+                     "stmia r0!, {r3, r4}\n"
+                     "subs r2, #1\n"
+                     "bne 3b\n"
+                     "4:\n"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, pc}\n");
 }
 
 int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, int32_t fours,

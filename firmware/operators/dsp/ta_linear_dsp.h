@@ -37,7 +37,7 @@ typedef struct ta_linear_dsp {
     int8_t *out;           /* of the next pair */
     int8_t *end;           /* of the first pixel's outputs */
     int32_t channels;      /* at least 2 */
-    int32_t offset;        /* of floors; else 2 * zero point + 1 */
+    int32_t offset;        /* see below */
     const int32_t *pixels; /* the group */
     int32_t turns;         /* of the loop over taps */
     int32_t skip;          /* bytes of code that its first leaves out */
@@ -57,6 +57,13 @@ static inline int32_t ta_linear_dsp_fours(int32_t taps)
     return taps > 4 ? (taps + 3) / 4 : 2;
 }
 
+/* What is added before the last shift: of floors; else 2 * zero point + 1, which is odd. */
+static inline int32_t ta_linear_dsp_offset(const ta_requant *requant)
+{
+    return requant->floors ? ta_floor_offset(requant, TA_LINEAR_FLOOR_SHIFT)
+                           : 2 * requant->zero_point + 1;
+}
+
 /* A layer over groups at `pixels`. */
 ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights, int32_t taps,
                                int32_t channels, const int32_t *pixels);
@@ -73,6 +80,9 @@ int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, i
 /* The same of three pixels, wherever they are. */
 int32_t *ta_linear_dsp_widen_three(int32_t *group, const int8_t *first, const int8_t *second,
                                    const int8_t *third, int32_t fours);
+
+/* The same of one pixel that is a group. */
+int32_t *ta_linear_dsp_widen_pixel(int32_t *pixel, const int8_t *taps, int32_t fours);
 
 /* Of three pixels at r1 to r3, to r0; r4-r9 are lost. 10 instructions. */
 #define TA_WIDEN_FOUR_OF_3                                                                        \

@@ -16,24 +16,32 @@
 /* All channels of `count` pixels; see ta_linear_dsp.h. */
 typedef void ta_group_kernel(ta_linear_dsp *layer, int32_t count, int8_t *out);
 
-static inline void ta_connect_batch_dsp(const ta_fully_connected *op, const int8_t *const *pieces,
-                                        int8_t *out, ta_group_kernel *linear)
+/* Widens a batch of so many fours; returns where it lies. */
+static inline const int32_t *ta_widen_batch_dsp(const ta_fully_connected *op,
+                                                const int8_t *const *pieces, int32_t fours)
 {
-    const int32_t taps = op->pieces * op->piece_bytes;
     int32_t *const batch = (int32_t *)op->scratch + op->pieces;
-    ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, taps, op->out_channels, batch);
-    int8_t *const line = (int8_t *)(batch + 2 * ta_linear_dsp_fours(taps));
+    int8_t *const line = (int8_t *)(batch + 2 * fours);
     int32_t *widened = batch;
     for (int32_t k = 0; k < op->pieces; ++k) {
         if (op->piece_bytes % 4 == 0) {
-            widened = ta_linear_dsp_widen_one(widened, pieces[k], op->piece_bytes / 4, 1);
+            widened = ta_linear_dsp_widen_pixel(widened, pieces[k], op->piece_bytes / 4);
         } else {
             memcpy(line + k * op->piece_bytes, pieces[k], (size_t)op->piece_bytes);
         }
     }
     if (op->piece_bytes % 4 != 0) {
-        (void)ta_linear_dsp_widen_one(batch, line, (taps + 3) / 4, 1);
+        (void)ta_linear_dsp_widen_pixel(batch, line, (op->pieces * op->piece_bytes + 3) / 4);
     }
+    return batch;
+}
+
+static inline void ta_connect_batch_dsp(const ta_fully_connected *op, const int8_t *const *pieces,
+                                        int8_t *out, ta_group_kernel *linear)
+{
+    const int32_t taps = op->pieces * op->piece_bytes;
+    const int32_t *const batch = ta_widen_batch_dsp(op, pieces, ta_linear_dsp_fours(taps));
+    ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, taps, op->out_channels, batch);
     linear(&layer, 1, out);
     ta_clamp_outputs_s8(&op->requant, out, op->out_channels);
 }

@@ -52,7 +52,10 @@ ta_fully_connected_kernel ta_fully_connected_s8_v6m;
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 
-/* The same, pieces being of whole words, without scratch. */
+/* The same of channels in fours, filters as in ta_quads_dsp.h. */
+ta_fully_connected_kernel ta_fully_connected_s8_quads_dsp;
+
+/* Pieces being of whole words, without scratch. */
 ta_fully_connected_kernel ta_fully_connected_s8_pieces_dsp;
 
 /* As ta_fully_connected_s8_dsp; filters, bias, requant and their bounds as in ta_wide_dsp.h. */
