@@ -308,13 +308,21 @@ static mark_kind kind_of(const struct qemu_plugin_insn *instruction)
     return is_hint && number >= BEGIN && number <= RESUME ? (mark_kind)number : NO_MARK;
 }
 
+/* Bytes of a Thumb or RISC-V instruction, as its beginning says. */
+static uint64_t length_of(const struct qemu_plugin_insn *instruction)
+{
+    const uint32_t code = first_bytes(instruction);
+    const bool is_long = is_arm ? (code >> 11 & 31u) >= 29u : (code & 3u) == 3u;
+    return is_long ? 4 : 2;
+}
+
 static block *block_of(struct qemu_plugin_tb *translated, size_t count)
 {
     const struct qemu_plugin_insn *first = qemu_plugin_tb_get_insn(translated, 0);
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(translated, count - 1);
     block *b = allocate(sizeof *b);
     b->address = qemu_plugin_insn_vaddr(first);
-    b->end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
+    b->end = qemu_plugin_insn_vaddr(last) + length_of(last);
     b->count = count;
     b->next = blocks;
     blocks = b;
