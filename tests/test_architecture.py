@@ -47,6 +47,7 @@ LAYERS = (
         "predict",
         "instructions",
         "flash_room",
+        "code_room",
         "speedups",
     ),
     ("devices",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from tinyaiot.errors import UsageError
@@ -22,6 +23,8 @@ class Core:
         pointer_bytes: size of a pointer, for scratch that holds row pointers.
         scratch_limit: bytes that a kernel may use beyond row pointers, where there is a choice.
         flash_limit: bytes of flash that a kernel may take beyond the smaller ones' constants.
+        large_code: C files of kernels whose code takes more flash that it may have; any where the
+            flash limit is none.
     """
 
     id: str
@@ -32,6 +35,7 @@ class Core:
     pointer_bytes: int = 4
     scratch_limit: int | None = None
     flash_limit: int = 0
+    large_code: frozenset[str] = frozenset()
 
     def with_scratch_limit(self, nbytes: int | None) -> Core:
         """The same core, where a node has only so much for its kernel."""
@@ -40,6 +44,18 @@ class Core:
     def with_flash_limit(self, nbytes: int) -> Core:
         """The same core, where each kernel may take so much more flash to be faster."""
         return replace(self, flash_limit=nbytes)
+
+    def without_limits(self) -> Core:
+        """The core as a board has it."""
+        return replace(self, scratch_limit=None, flash_limit=0, large_code=frozenset())
+
+    def with_large_code(self, sources: Iterable[str]) -> Core:
+        """The same core, where kernels may have those C files."""
+        return replace(self, large_code=frozenset(sources))
+
+    def takes_code(self, sources: Iterable[str]) -> bool:
+        """Whether a kernel may have C files that smaller ones do without."""
+        return self.flash_limit >= UNLIMITED_FLASH or self.large_code.issuperset(sources)
 
 
 _ARM = "arm-none-eabi-"

@@ -6,12 +6,12 @@ The counts are those of ``tinyaiot.predict``, of single nodes, before there is a
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from tinyaiot.calibrations import Calibration, calibration_of
 from tinyaiot.cores import Core
-from tinyaiot.csource import Ref, Value
+from tinyaiot.csource import Lowered, Ref, Value
 from tinyaiot.graph import Tensor
 from tinyaiot.loops import Work
 from tinyaiot.operators import operator_of
@@ -65,10 +65,21 @@ def _counted(calibration: Calibration, run: Run) -> float:
 
 def _works(run: Run) -> Iterator[Work]:
     """As predictions count: calls of the node of the graph, whose rows they may make in blocks."""
-    operator, context = operator_of(run.node), _Anywhere(run)
-    lower = operator.lower_sums if run.has_sums else operator.lower
-    for call in lower(run.called, context).calls:
+    for call in _lowered(run, _Anywhere(run)).calls:
         yield Work(run.node, call, run.calls)
+
+
+def lowered_anywhere(run: Run) -> tuple[Lowered, Mapping[int, int]]:
+    """A node as C, its addresses left out; and bytes of rows of one value that it reads, by that
+    value."""
+    context = _Anywhere(run)
+    return _lowered(run, context), context.filled
+
+
+def _lowered(run: Run, context: _Anywhere) -> Lowered:
+    operator = operator_of(run.node)
+    lower = operator.lower_sums if run.has_sums else operator.lower
+    return lower(run.called, context)
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class _Anywhere:
     """A :class:`tinyaiot.operators.base.LowerContext` of a node that has no addresses yet."""
 
     run: Run
+    filled: dict[int, int] = field(default_factory=dict)
 
     @property
     def core(self) -> Core:
@@ -113,4 +125,5 @@ class _Anywhere:
         return _NOWHERE
 
     def filled_row(self, value: int, nbytes: int) -> Value:
+        self.filled[value] = max(self.filled.get(value, 0), nbytes)
         return _NOWHERE

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.build import Builder, Image, build, read_manifest
+from tinyaiot.code_room import keeps_small, large_code
 from tinyaiot.codegen.export import Format, export_models
-from tinyaiot.codegen.model import ModelSources, model_sources
+from tinyaiot.codegen.model import ModelSources, lower_model, model_sources
 from tinyaiot.codegen.project import Sources, generate_project
 from tinyaiot.cores import Core, core_by_id
 from tinyaiot.documents import graph_document, plan_document
@@ -186,6 +187,27 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     left = _limited(given, options.ram_bytes)
     is_budget = left != given
     core = _core_for(models, board, options)
+    plans = _plan_one_by_one(models, core, left, options, is_budget)
+    if core.large_code and options.objective is Objective.BALANCED:
+        lowered = [
+            lower_model(model.graph, plan, core, model.name)
+            for model, plan in zip(models, plans, strict=True)
+        ]
+        # What is streamed takes more code than was reckoned with.
+        if not keeps_small(lowered, core, board):
+            core = core.with_large_code(())
+            plans = _plan_one_by_one(models, core, left, options, is_budget)
+    return plans
+
+
+def _plan_one_by_one(
+    models: Sequence[Model],
+    core: Core,
+    left: Sequence[Memory],
+    options: PlanOptions,
+    is_budget: bool,
+) -> tuple[Plan, ...]:
+    """Each within what those before it leave."""
     plans: list[Plan] = []
     for model in models:
         plans.append(_plan(model, core, left, options, is_budget))
@@ -213,11 +235,14 @@ def plan_without_limits(model: Model, board: Board | None, options: PlanOptions)
 
 
 def _core_for(models: Sequence[Model], board: Board | None, options: PlanOptions) -> Core:
-    """The board's core, with the flash that the objective lets each kernel take to be faster."""
-    core = core_of(board)
-    if options.objective is not Objective.SPEED:
+    """The board's core, with the flash and the code that kernels may take to be faster."""
+    core, graphs = core_of(board), [model.graph for model in models]
+    if options.objective.is_of_ram:
         return core
-    return core.with_flash_limit(flash_limit([model.graph for model in models], board))
+    if options.objective is Objective.SPEED:
+        core = core.with_flash_limit(flash_limit(graphs, board))
+    is_small = options.objective is Objective.BALANCED
+    return core.with_large_code(large_code(graphs, core, board, is_small=is_small))
 
 
 def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ...]:

@@ -142,6 +142,7 @@ class Plan:
             that is not as much as it wants.
         flash_limit: bytes of flash that each kernel may take to be faster, beyond the smaller ones'
             constants.
+        large_code: C files of kernels whose code takes more flash that it has room for.
         patches: the first layers in strips of columns; None where all are whole.
     """
 
@@ -158,6 +159,7 @@ class Plan:
     blocks: Mapping[int, int] = field(default_factory=dict)
     patches: Patches | None = None
     flash_limit: int = 0
+    large_code: tuple[str, ...] = ()
 
     def layer_of(self, node: int) -> int:
         """The layer of the model that a node of the plan is, or is a strip of.
@@ -174,8 +176,8 @@ class Plan:
         return node - repeated + self.patches.layers
 
     def core_of(self, node: int, core: Core) -> Core:
-        """``core`` as the node of that index has it: with its limits of scratch and flash."""
-        limited = core.with_flash_limit(self.flash_limit)
+        """``core`` as the node of that index has it: with its limits of scratch, flash and code."""
+        limited = core.with_flash_limit(self.flash_limit).with_large_code(self.large_code)
         return limited.with_scratch_limit(self.scratch_limits.get(node))
 
     @property

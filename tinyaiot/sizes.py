@@ -11,21 +11,23 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cattrs
 
 from tinyaiot.boards import Board
-from tinyaiot.calibrations import FOLDER, family_of
+from tinyaiot.calibrations import FOLDER, calibration_of, family_of
 from tinyaiot.codegen.model import LoweredModel
 from tinyaiot.codegen.program import RowProgram
-from tinyaiot.csource import Ref, Value
+from tinyaiot.cores import Core
+from tinyaiot.csource import Ref, Role, Value
 from tinyaiot.loops import Features
 from tinyaiot.plan import Plan
 
 SIZES = FOLDER / "sizes.json"
 
+_PARAMETERS = (Role.WEIGHTS, Role.BIAS, Role.REQUANT)
 _ALIGNMENT = 4
 _POINTER_BYTES = 4
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
@@ -118,24 +120,70 @@ def ram_bytes(plan: Plan, board: Board) -> int | None:
     return fixed.ram_bytes + arenas + padding
 
 
+def beyond_parameters(
+    models: Sequence[LoweredModel], core: Core, board: Board | None
+) -> int | None:
+    """Of a firmware of all these models, what there is beside weights, biases and scales of
+    channels; None where the core was not calibrated.
+
+    A board that was not calibrated is taken for the one on which its core was.
+    """
+    calibration = calibration_of(core.id)
+    sizes, of_core = calibrated_sizes(), family_of(core.id)
+    if calibration is None or of_core not in sizes.cores:
+        return None
+    known = None if board is None else sizes.boards.get(board.id)
+    fixed = sizes.boards[calibration.board] if known is None else known
+    variable = _variable_bytes(models, sizes.cores[of_core], fixed.members)
+    if variable is None:
+        return None
+    parameters = sum(parameter_bytes(model) for model in models)
+    return fixed.flash_bytes + variable - parameters
+
+
+def file_bytes(sources: Iterable[str], core: Core) -> int:
+    """Code of kernels' files, as far as it was calibrated."""
+    known = calibrated_sizes().cores.get(family_of(core.id))
+    objects = {} if known is None else known.objects
+    sections = (section for source in sources for section in objects.get(source, ()))
+    return sum(_aligned(section.nbytes) for section in sections)
+
+
+def parameter_bytes(model: LoweredModel) -> int:
+    """Weights, biases and scales of channels, padding between them included."""
+    return sum(_aligned(a.data.nbytes) for a in model.arrays if a.role in _PARAMETERS)
+
+
 def variable_bytes(model: LoweredModel, core: CoreSizes, members: Iterable[str]) -> int | None:
     """What depends on the model; None where a kernel was not calibrated.
 
     Args:
         members: of the C library's archives that are there anyway.
     """
-    sources = {source for node in model.nodes.values() for source in node.sources}
-    calls = [call for node in model.nodes.values() for call in node.calls]
+    return _variable_bytes([model], core, members)
+
+
+def _variable_bytes(
+    models: Sequence[LoweredModel], core: CoreSizes, members: Iterable[str]
+) -> int | None:
+    nodes = [node for model in models for node in model.nodes.values()]
+    sources = {source for node in nodes for source in node.sources}
+    calls = [call for node in nodes for call in node.calls]
     if not sources <= core.objects.keys():
         return None
     if not {call.struct_type for call in calls} <= core.structs.keys():
         return None
-    arrays = sum(_aligned(array.data.nbytes) for array in model.arrays)
     structs = sum(core.structs[call.struct_type] for call in calls)
     names = {name for call in calls for name in _names((call.function, call.fields))}
     code = kernel_bytes(names, sources, core, frozenset(members))
-    own = sum(core.model_code.get(name, 0.0) * n for name, n in code_features(model).items())
-    return arrays + structs + code + _program_bytes(model) + round(own)
+    return structs + code + sum(_own_bytes(model, core) for model in models)
+
+
+def _own_bytes(model: LoweredModel, core: CoreSizes) -> int:
+    """Constants, programs and functions of a model."""
+    arrays = sum(_aligned(array.data.nbytes) for array in model.arrays)
+    code = sum(core.model_code.get(name, 0.0) * n for name, n in code_features(model).items())
+    return arrays + _program_bytes(model) + round(code)
 
 
 def kernel_bytes(

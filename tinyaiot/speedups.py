@@ -11,6 +11,7 @@ from typing import Any
 
 from tinyaiot.boards import Board
 from tinyaiot.calibrations import calibration_of
+from tinyaiot.code_room import large_code
 from tinyaiot.cores import Core
 from tinyaiot.flash_room import flash_limit
 from tinyaiot.graph import Graph
@@ -18,6 +19,7 @@ from tinyaiot.instructions import instructions_on
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
 from tinyaiot.planner.work import Instructions, Run, runs_of
+from tinyaiot.sizes import file_bytes
 
 # Of a layer's instructions; what saves less is not worth a line, nor sure.
 _LEAST_SHARE = 0.02
@@ -41,7 +43,7 @@ class Speedup:
         kernel: the C function that would compute it.
         instructions: of the layer in one inference then, predicted.
         saved: how many fewer that are, predicted.
-        flash_bytes: that the layer's constants take more.
+        flash_bytes: that the layer's constants take more, and code of which the layer has none yet.
         scratch_bytes: that the layer's scratch takes more; what else lies in RAM may grow too.
     """
 
@@ -68,18 +70,26 @@ def speedups_of(graph: Graph, plan: Plan, board: Board) -> tuple[Speedup, ...]:
         return ()
     core = board.processor
     # A plain plan leaves no RAM to ask for: half of its layers' other runs are the same ones.
-    search = _Search(functools.cache(instructions_on(core)), flash_limit([graph], board))
+    spacious = core.with_flash_limit(flash_limit([graph], board))
+    files = large_code([graph], spacious, board, is_small=False)
+    search = _Search(
+        functools.cache(instructions_on(core)),
+        core.with_large_code(large_code([graph], core, board, is_small=True)),
+        spacious.with_large_code(files),
+    )
     return tuple(found for run in runs_of(graph, plan, core) for found in search.speedups(run))
 
 
 @dataclass(frozen=True)
 class _Search:
     """Attributes:
-    flash_limit: what a kernel may take more, as for speed.
+    usual: the core, where kernels may take what they do by default.
+    spacious: the same for speed.
     """
 
     instructions: Instructions
-    flash_limit: int
+    usual: Core
+    spacious: Core
 
     def speedups(self, run: Run) -> Iterator[Speedup]:
         if not run.kernels:
@@ -93,11 +103,15 @@ class _Search:
 
     def _others(self, run: Run) -> Iterator[tuple[Price, Run]]:
         def on(core: Core) -> Core:
-            return core.with_flash_limit(max(core.flash_limit, self.flash_limit))
+            limit = max(core.flash_limit, self.spacious.flash_limit)
+            files = core.large_code | self.spacious.large_code
+            return core.with_flash_limit(limit).with_large_code(files)
 
         alone = replace(
             run,
-            core=run.core.with_scratch_limit(None),
+            core=run.core.with_scratch_limit(None).with_large_code(
+                run.core.large_code | self.usual.large_code
+            ),
             calls=1,
             blocks=1,
             reads_whole=True,
@@ -113,12 +127,14 @@ class _Search:
 def _speedup(run: Run, other: Run, price: Price, now: int, then: int) -> Speedup:
     operator = operator_of(run.node)
     scratch = operator.scratch_bytes(other.called, other.core)
+    constants = other.kernel.flash_bytes(other.called) - run.kernel.flash_bytes(run.called)
+    files = set(other.kernel.large_code) - set(run.kernel.large_code)
     return Speedup(
         layer=run.node.index,
         price=price,
         kernel=other.kernel.function,
         instructions=then,
         saved=now - then,
-        flash_bytes=other.kernel.flash_bytes(other.called) - run.kernel.flash_bytes(run.called),
+        flash_bytes=constants + file_bytes(files, other.core),
         scratch_bytes=max(0, scratch - operator.scratch_bytes(run.called, run.core)),
     )

@@ -211,6 +211,7 @@ class Lot:
             input_preserved=False,
             scratch_limits=self.limits,
             flash_limit=core.flash_limit,
+            large_code=tuple(sorted(core.large_code)),
             sums=sums,
             blocks={node: count for node, count in blocks.items() if count > 1},
         )

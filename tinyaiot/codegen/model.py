@@ -92,6 +92,22 @@ def model_sources(graph: Graph, plan: Plan, core: Core, name: str) -> ModelSourc
     return _ModelWriter(graph, plan, core, c_identifier(name)).write()
 
 
+def filled_arrays(filled: Mapping[int, int], name: str = "") -> list[Array]:
+    """Rows of constant bytes, which nodes share.
+
+    Args:
+        filled: how many bytes, by their value.
+    """
+    return [
+        Array(_filled_name(name, value), np.full(nbytes, value, np.int8), Role.TABLE)
+        for value, nbytes in sorted(filled.items())
+    ]
+
+
+def _filled_name(name: str, value: int) -> str:
+    return f"{name}_filled_{'m' if value < 0 else ''}{abs(value)}"
+
+
 def c_identifier(name: str) -> str:
     """``name`` in lower case with everything that C refuses replaced by underscores."""
     cleaned = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "model"
@@ -219,11 +235,11 @@ class _ModelWriter:
 
     def filled_row(self, value: int, nbytes: int) -> Ref:
         self._filled[value] = max(self._filled.get(value, 0), nbytes)
-        return Ref(self._filled_name(value))
+        return Ref(_filled_name(self.name, value))
 
     def lower(self) -> LoweredModel:
         lowered = {node.index: self._lower(node) for node in self.graph.nodes}
-        arrays = [*self._constants.values(), *self._filled_rows()]
+        arrays = [*self._constants.values(), *filled_arrays(self._filled, self.name)]
         lowered, further = share_arrays(lowered)
         arrays += further
         return LoweredModel(lowered, tuple(arrays), self._parts(), self._is_folded)
@@ -258,15 +274,6 @@ class _ModelWriter:
 
     def _arena(self, memory: str) -> str:
         return f"{self.name}_arena_{memory}"
-
-    def _filled_name(self, value: int) -> str:
-        return f"{self.name}_filled_{'m' if value < 0 else ''}{abs(value)}"
-
-    def _filled_rows(self) -> list[Array]:
-        return [
-            Array(self._filled_name(value), np.full(nbytes, value, np.int8), Role.TABLE)
-            for value, nbytes in sorted(self._filled.items())
-        ]
 
     def _model_files(self, context: Mapping[str, Any]) -> dict[str, bytes]:
         templates = {

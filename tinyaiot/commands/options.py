@@ -60,8 +60,9 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice([objective.value for objective in Objective]),
         default=Objective.BALANCED.value,
         show_default=True,
-        help="balanced: layer by layer where it fits, else streamed. speed: weights may take more "
-        "flash. ram: the smallest arena, or up to 4 % more where that pays. least: the smallest.",
+        help="balanced: layer by layer where it fits, else streamed; what is beside weights stays "
+        "within 20 KB of flash. speed: weights and code may take more. ram: the smallest arena, or "
+        "up to 4 % more where that pays. least: the smallest.",
     )
     @click.option(
         "--ram",

@@ -77,6 +77,8 @@ class Kernel:
         shared: further files that it needs, which other kernels may need too.
         flash_bytes: what its constants take beyond those of kernels that keep them small; such
             kernels are taken where speed is worth that, up to the core's limit.
+        large_code: those of its files that smaller kernels do without, once in an image: they are
+            had where there is room for them.
         tier: kernels of one tier are about as fast as each other, those of a higher one several
             times slower.
     """
@@ -88,6 +90,7 @@ class Kernel:
     shared: tuple[str, ...] = ()
     tier: int = REFERENCE
     flash_bytes: Callable[[Node], int] = lambda node: 0
+    large_code: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -233,8 +236,14 @@ class Operator(ABC, Generic[Attributes]):
         found = self.applying(node, core)
         return found[0].scratch_bytes(node, core) if found else 0
 
+    def large_code(self, node: Node, core: Core) -> frozenset[str]:
+        """All files of larger code that kernels have which can compute the node."""
+        able = _able(self, node, core.without_limits())
+        taken = (kernel for kernel in able if kernel.flash_bytes(node) <= core.flash_limit)
+        return frozenset(file for kernel in taken for file in kernel.large_code)
+
     def applying(self, node: Node, core: Core) -> Sequence[Kernel]:
-        """All kernels that can compute the node and keep the core's flash limit."""
+        """All kernels that can compute the node and keep the core's limits of flash and code."""
         return _applying(self, node, core.with_scratch_limit(None))
 
 
@@ -243,9 +252,15 @@ class Operator(ABC, Generic[Attributes]):
 def _applying(operator: Operator[Any], node: Node, core: Core) -> tuple[Kernel, ...]:
     return tuple(
         kernel
-        for kernel in operator.kernels
-        if kernel.applies(node, core) and kernel.flash_bytes(node) <= core.flash_limit
+        for kernel in _able(operator, node, core.without_limits())
+        if core.takes_code(kernel.large_code) and kernel.flash_bytes(node) <= core.flash_limit
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _able(operator: Operator[Any], node: Node, core: Core) -> tuple[Kernel, ...]:
+    """Those that apply, whatever they take."""
+    return tuple(kernel for kernel in operator.kernels if kernel.applies(node, core))
 
 
 def narrowed_by_element(node: Node, columns: Columns) -> Narrowed | None:

@@ -40,6 +40,12 @@ _MVE_CHANNELS = 16
 _MVE_MAX_WORDS = 64
 _MVE_MAX_COLUMNS = 64
 _FOUR = 4
+# What makes rows together, in code beside that of a row.
+_FOLDER = "depthwise_conv_2d"
+_BANDS = f"{_FOLDER}/ta_depthwise_conv_2d_s8_3x3_dsp_bands.c"
+_NARROW = f"{_FOLDER}/ta_depthwise_conv_2d_s8_3x3_dsp_narrow.c"
+_NARROW_PLANES = f"{_FOLDER}/ta_depthwise_conv_2d_s8_planes_narrow_dsp.c"
+_FIVE_PLANES = f"{_FOLDER}/ta_depthwise_conv_2d_s8_planes_five_dsp.c"
 # Of planes of a strip; the last are of one output row.
 _PLANES_BYTES = (8192, 2048, 0)
 
@@ -129,17 +135,17 @@ def _special_planes() -> tuple[LinearKernel, ...]:
     narrow = replace(
         _planes(_PLANES_BYTES[0]),
         applies=depthwise_dsp.takes_narrow_planes,
-        shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_planes_narrow_dsp.c"),
+        shared=(CLAMP_SOURCE, _NARROW_PLANES),
         row_pairs=depthwise_dsp.narrow_planes,
         pays_by_rows=lambda node: False,
-        flash_bytes=lambda node: depthwise_dsp.NARROW_PLANES_FLASH_BYTES,
+        large_code=(_NARROW_PLANES,),
     )
     five = replace(
         narrow,
         applies=depthwise_dsp.takes_five_planes,
-        shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_planes_five_dsp.c"),
+        shared=(CLAMP_SOURCE, _FIVE_PLANES),
         row_pairs=depthwise_dsp.five_planes,
-        flash_bytes=lambda node: depthwise_dsp.FIVE_PLANES_FLASH_BYTES,
+        large_code=(_FIVE_PLANES,),
     )
     return narrow, five
 
@@ -182,18 +188,18 @@ _BANDS_3X3 = replace(
     _STRIPS_3X3,
     applies=depthwise_dsp.takes_bands,
     scratch_bytes=depthwise_dsp.band_bytes,
-    shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_bands.c"),
+    shared=(CLAMP_SOURCE, _BANDS),
     row_pairs=depthwise_dsp.bands,
-    flash_bytes=lambda node: depthwise_dsp.BAND_FLASH_BYTES,
+    large_code=(_BANDS,),
 )
 _NARROW_3X3 = replace(
     _STRIPS_3X3,
     applies=depthwise_dsp.takes_narrow,
     scratch_bytes=depthwise_dsp.narrow_bytes,
-    shared=(CLAMP_SOURCE, "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_dsp_narrow.c"),
+    shared=(CLAMP_SOURCE, _NARROW),
     row_pairs=depthwise_dsp.narrow,
     pays_by_rows=lambda node: False,
-    flash_bytes=lambda node: depthwise_dsp.NARROW_FLASH_BYTES,
+    large_code=(_NARROW,),
 )
 
 

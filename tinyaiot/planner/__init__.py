@@ -116,7 +116,7 @@ def plan_model(
     """The plan of a model, checked; the same for the same arguments.
 
     Args:
-        core: its flash limit says what kernels may take, whatever the objective.
+        core: its limits of flash and code say what kernels may take, whatever the objective.
         memories: in order of preference; a later one is used where the earlier do not do.
         objective: LEAST takes the smallest arena, and of the plans in it that of fewest
             instructions; RAM the same, but for arenas hardly larger that save much; BALANCED the
@@ -176,7 +176,7 @@ def plan_model(
             ]
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories, is_budget)
-    plan = replace(plan, flash_limit=core.flash_limit)
+    plan = replace(plan, flash_limit=core.flash_limit, large_code=tuple(sorted(core.large_code)))
     if cost is not None:
         plan = cheapest_kernels(graph, plan, core, cost)
     check(graph, plan, core, memories)

@@ -144,7 +144,10 @@ class Cheapest:
 
     def instructions_of(self, plan: Plan) -> float:
         """What an inference takes under a plan, with the kernels that the core may take."""
-        limited = replace(plan, flash_limit=self._core.flash_limit)
+        core = self._core
+        limited = replace(
+            plan, flash_limit=core.flash_limit, large_code=tuple(sorted(core.large_code))
+        )
         return instructions_of(self._graph, limited, self._core, self._instructions)
 
     def _laid_out(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:
