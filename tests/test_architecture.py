@@ -20,6 +20,7 @@ LAYERS = (
     ("graph", "cores", "csource", "plan", "fixed_point", "requant", "boards", "hardware_map"),
     ("operators",),
     (
+        "dead_channels",
         "folding",
         "frontends",
         "planner",

@@ -100,6 +100,7 @@ def analysis_document(
         "inputs": list(summary.inputs),
         "outputs": list(summary.outputs),
         "macs": summary.macs,
+        "left_out": dataclasses.asdict(summary.left_out),
         "extra_macs": plan.extra_macs,
         "patches": None if plan.patches is None else plan.patches.to_json(),
         "weights_bytes": summary.weights_bytes,
@@ -175,6 +176,7 @@ def _tensor(tensor: Tensor) -> Document:
         "shape": list(tensor.shape),
         "dtype": tensor.dtype.value,
         "constant": tensor.is_constant,
+        "taken": tensor.taken,
         "quantization": None if tensor.quantization is None else _quantization(tensor.quantization),
     }
 

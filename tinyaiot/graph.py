@@ -60,6 +60,7 @@ class Tensor:
     Attributes:
         index: its number in the file, unique within the graph.
         data: the values of a constant, shaped; None for an activation.
+        taken: of the file's tensor, the channels that this has; None for all.
     """
 
     index: int
@@ -68,6 +69,7 @@ class Tensor:
     dtype: DType
     quantization: Quantization | None = None
     data: npt.NDArray[Any] | None = field(default=None, repr=False)
+    taken: tuple[int, ...] | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -159,6 +161,21 @@ class Node:
         return tuple(t for t in self.inputs if t is not None and not t.is_constant)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What the file has and the graph does not, since no output depends on it.
+
+    Attributes:
+        channels: of the outputs of all layers with weights.
+        macs: of one inference.
+        weights_bytes: biases included.
+    """
+
+    channels: int = 0
+    macs: int = 0
+    weights_bytes: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """A tensor that is pixels [column, column + its width) of each row of another tensor."""
@@ -175,6 +192,7 @@ class Graph:
         views: by index, the tensors that are columns of others. A node may read one, or make
             one: a tensor that no node makes is made by its views. Files have none of these; see
             ``tinyaiot.planner.patches``.
+        left_out: what the file has beside these nodes; see ``tinyaiot.dead_channels``.
     """
 
     name: str
@@ -182,3 +200,4 @@ class Graph:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     views: Mapping[int, View] = field(default_factory=dict)
+    left_out: LeftOut = LeftOut()

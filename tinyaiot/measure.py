@@ -24,7 +24,7 @@ from tinyaiot.devices.lock import held
 from tinyaiot.devices.serial_link import BAUD_RATE, SerialLink
 from tinyaiot.errors import DeviceError, OutputsDifferError, UsageError
 from tinyaiot.frontends import Model
-from tinyaiot.graph import Graph, Node, Tensor
+from tinyaiot.graph import Graph, LeftOut, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.base import AnyArray
 from tinyaiot.operators.blocks import in_blocks
@@ -139,6 +139,7 @@ class Measurement:
         ram_bytes: .data and .bss of the image, arenas included.
         stack_bytes: most stack in use up to the end of an inference; None where unknown.
         code_bytes: flash that is no constant array of a model.
+        macs: of all layers, which is without what is ``left_out``.
         lower_bound_bytes: of the arena, over all plans of the strategy's kind.
         counter: "instructions" on an emulator, "cycles" on a chip, None where nothing counts.
         count: per inference, of that counter; the median of all runs.
@@ -163,6 +164,7 @@ class Measurement:
     weights_bytes: int
     code_bytes: int
     macs: int
+    left_out: LeftOut
     extra_macs: int
     lower_bound_bytes: int
     counter: str | None
@@ -403,6 +405,7 @@ def _measurement(
         weights_bytes=image.weights_bytes,
         code_bytes=image.code_bytes,
         macs=sum(layer.macs for layer in layers),
+        left_out=graph.left_out,
         extra_macs=plan.extra_macs,
         lower_bound_bytes=plan.lower_bound_bytes,
         counter=counts.counter,

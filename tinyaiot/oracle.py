@@ -82,7 +82,10 @@ def _run_time_tensors(graph: Graph) -> Iterator[Tensor]:
 def _tensor(interpreter: Any, tensor: Tensor) -> AnyArray:
     # The array is the arena's memory, so it is copied; scalars come without their shape.
     values = np.array(interpreter.GetTensor(tensor.index, 0)["tensor_data"])
-    return values.reshape(tensor.shape)
+    if tensor.taken is None:
+        return values.reshape(tensor.shape)
+    whole = values.reshape((*tensor.shape[:-1], -1))
+    return np.ascontiguousarray(whole[..., tensor.taken])
 
 
 def _interpreter(model: bytes, graph: Graph) -> Any:

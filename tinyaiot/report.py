@@ -21,7 +21,7 @@ from tinyaiot.codegen.project import Sources
 from tinyaiot.csource import Role
 from tinyaiot.errors import TinyaiotError
 from tinyaiot.plan import Patches, Plan
-from tinyaiot.summary import ModelSummary, format_shape
+from tinyaiot.summary import ModelSummary, describe_left_out, format_shape
 
 # Slow to import, and not needed to run.
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Report:
         self.line("layers", f"{len(summary.layers)}: {_wrapped(summary.ops, 15)}")
         self.line("MACs", f"{summary.macs:,}")
         self.line("weights", f"{summary.weights_bytes:,} bytes")
+        if summary.left_out.channels:
+            channels, rest = describe_left_out(summary.left_out)
+            self.line("left out", channels)
+            self.line("", rest)
 
     def layers(self, summary: ModelSummary, plan: Plan) -> None:
         """The graph, with what each layer has live in RAM."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tinyaiot.graph import Graph, Node, Tensor
+from tinyaiot.graph import Graph, LeftOut, Node, Tensor
 from tinyaiot.operators import operator_of
 
 
@@ -31,7 +31,11 @@ class Layer:
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """The whole graph; ``weights_bytes`` counts what layers share once."""
+    """The whole graph; ``weights_bytes`` counts what layers share once.
+
+    Attributes:
+        left_out: what the model's file has beside these layers.
+    """
 
     name: str
     inputs: tuple[str, ...]
@@ -39,6 +43,7 @@ class ModelSummary:
     layers: tuple[Layer, ...]
     macs: int
     weights_bytes: int
+    left_out: LeftOut
 
     @property
     def ops(self) -> tuple[str, ...]:
@@ -56,6 +61,15 @@ def summarize(graph: Graph) -> ModelSummary:
         layers=layers,
         macs=sum(layer.macs for layer in layers),
         weights_bytes=_weights_bytes(t for node in graph.nodes for t in node.inputs),
+        left_out=graph.left_out,
+    )
+
+
+def describe_left_out(left_out: LeftOut) -> tuple[str, str]:
+    """What was left out, and how much that was, each a line."""
+    return (
+        f"{left_out.channels:,} channels that no output depends on:",
+        f"{left_out.macs:,} MACs, {left_out.weights_bytes:,} bytes of weights",
     )
 
 

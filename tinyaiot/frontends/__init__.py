@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from tinyaiot.dead_channels import leave_out_dead_channels
 from tinyaiot.errors import UnreadableModelError, UnsupportedModelError
 from tinyaiot.folding import fold_padding
 from tinyaiot.frontends import tflite
@@ -31,7 +32,7 @@ class Model:
     """A model as everything below the frontends takes it.
 
     Attributes:
-        graph: what the file computes; ``load`` folds paddings.
+        graph: what the file computes; ``load`` folds paddings and leaves out dead channels.
         data: the int8 .tflite file that ``graph`` was read from; the reference runs it.
     """
 
@@ -67,7 +68,8 @@ def load(path: Path) -> Model:
         ) from error
     if tflite.is_float(data):
         raise _not_quantized(path)
-    return Model(fold_padding(tflite.read(data, path.stem)), data)
+    graph = fold_padding(tflite.read(data, path.stem))
+    return Model(leave_out_dead_channels(graph), data)
 
 
 def _not_quantized(path: Path) -> UnsupportedModelError:

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from tinyaiot.pages.page import Facts, Section, Text
 from tinyaiot.plan import Plan
 from tinyaiot.predict import LayerPrediction, Prediction
-from tinyaiot.summary import ModelSummary
+from tinyaiot.summary import ModelSummary, describe_left_out
 
 
 def model_facts(summary: ModelSummary) -> tuple[tuple[str, str], ...]:
     """What a model is."""
+    left_out = (("left out", " ".join(describe_left_out(summary.left_out))),)
     return (
         ("input", ", ".join(summary.inputs)),
         ("output", ", ".join(summary.outputs)),
         ("layers", f"{len(summary.layers)}"),
         ("multiply-accumulates", f"{summary.macs:,}"),
         ("weights", f"{summary.weights_bytes:,} bytes"),
+        *(left_out if summary.left_out.channels else ()),
     )
 
 
