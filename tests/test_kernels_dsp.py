@@ -45,7 +45,9 @@ _WIDE = {"ta_conv_2d_s8_wide_dsp", "ta_fully_connected_s8_wide_dsp"}
 _SMALL = {
     "ta_conv_2d_s8_dsp",
     "ta_conv_2d_s8_pieces_dsp",
+    "ta_conv_2d_s8_quads_pieces_dsp",
     "ta_fully_connected_s8_pieces_dsp",
+    "ta_fully_connected_s8_quads_pieces_dsp",
 }
 
 
@@ -119,16 +121,20 @@ def windowed(
 
 
 @st.composite
-def fully_connected(draw_from: st.DrawFn) -> graphs.DrawnModel:
-    """One FULLY_CONNECTED of many inputs."""
-    depth, channels = draw_from(st.tuples(st.integers(1, 130), st.integers(2, 17)))
-    filters = draw_from(filters_of(channels, depth, False))
+def fully_connected(
+    draw_from: st.DrawFn, unit: int = 1, filters: tuple[int, ...] = tuple(range(2, 18))
+) -> graphs.DrawnModel:
+    """One FULLY_CONNECTED of many inputs, a multiple of ``unit``."""
+    depth = unit * draw_from(st.integers(1, 130 // unit))
+    channels = draw_from(st.sampled_from(filters))
+    drawn_filters = draw_from(filters_of(channels, depth, False))
+    in_scale, scales = drawn_filters.in_scale, drawn_filters.scales
     b = ModelBuilder("m")
-    x = b.input((1, depth), filters.in_scale, draw_from(draw.zero_points))
-    w = b.constant(filters.weights, filters.scales)
-    product = float(np.float32(filters.in_scale) * np.float32(filters.scales[0]))
-    bias = b.constant(filters.bias, [product])
-    y = b.tensor((1, channels), filters.out_scale, draw_from(draw.zero_points))
+    x = b.input((1, depth), in_scale, draw_from(draw.zero_points))
+    w = b.constant(drawn_filters.weights, scales)
+    product = float(np.float32(in_scale) * np.float32(scales[0]))
+    bias = b.constant(drawn_filters.bias, [product])
+    y = b.tensor((1, channels), drawn_filters.out_scale, draw_from(draw.zero_points))
     activation = draw_from(draw.activations)
     b.op("FULLY_CONNECTED", [x, w, bias], [y], fusedActivationFunction=activation)
     return _drawn(draw_from, b, y, [(1, depth)], "FULLY_CONNECTED")
@@ -165,6 +171,7 @@ _STRATEGIES = {
     ),
     "columns": windowed("CONV_2D", ((3, 3), (1, 3), (4, 3)), (4, 8, 12), (2, 1)),
     "connected": fully_connected(),
+    "words": fully_connected(4, (2, 4, 4, 6, 8, 12, 16)),
     "sum": sum_of_two(),
 }
 _SPACIOUS_STRATEGIES = {
@@ -246,7 +253,7 @@ def _driver(case: emulated.Case, core: Core) -> str | None:
 def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) -> None:
     cases = [
         replace(case, scratch_limits={0: _least(case.model.graph, board)})
-        for name in ("conv", "connected")
+        for name in ("conv", "columns", "connected", "words")
         for case in _small(name)
     ]
     taken = Counter(k for case in cases for k in kernels(case, board.processor))

@@ -289,6 +289,49 @@ def _quads(work: Work, taps: int, lanes: int, times: int) -> Features:
     }
 
 
+def _window_pieces(work: Work) -> Features:
+    """``ta_conv_2d_s8_quads_pieces_dsp``."""
+    field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
+    height, width, words = field["kernel_h"], field["kernel_w"], field["in_channels"] // WORD
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        left = np.arange(span.start, span.stop) * field["stride_w"] - field["pad_left"]
+        fits = (left >= 0) & (left + width <= field["in_width"]) & (field["dilation_w"] == 1)
+        inside = int(fits.sum()) * span.times
+        edge = span.count * span.times - inside
+        found.update({"inside": inside, "inside h": inside * height})
+        found.update({"edge": edge, "edge h": edge * height, "edge hw": edge * height * width})
+        found.update(_quads_in_pieces(work, inside, height, width * words))
+        found.update(_quads_in_pieces(work, edge, height * width, words))
+    return dict(found)
+
+
+def _batch_pieces(work: Work) -> Features:
+    """``ta_fully_connected_s8_quads_pieces_dsp``."""
+    output, taps = work.node.output, work.node.input(1).shape[1]
+    batches = output.size // output.channels
+    piece, pieces = integer(work, "piece_bytes", taps), integer(work, "pieces", 1)
+    found = _quads_in_pieces(work, batches, pieces, piece // WORD)
+    found |= {"batch": batches, "batch piece": batches * pieces}
+    if (kind := clamp_kind(work)) is not None:
+        found |= {f"{kind} output": output.size, "clamp": batches}
+    return found
+
+
+def _quads_in_pieces(work: Work, pixels: int, pieces: int, words: int) -> Features:
+    """``ta_quads_pieces_s8_dsp`` over pixels of some pieces of some words."""
+    quads = pixels * integer(work, "out_channels", 4) // 4
+    return {
+        "quad": quads,
+        "quad exact": quads * (not requantization(work)["floors"]),
+        "quad piece": quads * pieces,
+        "quad piece turn": quads * pieces * -(-words // _QUAD_TURNS),
+        "quad four": quads * pieces * words,
+    }
+
+
 def _depthwise(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp``: outputs of a row, or of two together."""
     if work.call.function.endswith("_narrow"):
@@ -453,6 +496,8 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_dsp": _groups,
     "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
+    "ta_conv_2d_s8_quads_pieces_dsp": _window_pieces,
+    "ta_fully_connected_s8_quads_pieces_dsp": _batch_pieces,
     "ta_fully_connected_s8_dsp": _connected,
     "ta_fully_connected_s8_wide_dsp": _connected_wide,
     "ta_fully_connected_s8_quads_dsp": _connected_quads,

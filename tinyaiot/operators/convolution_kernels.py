@@ -45,7 +45,8 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
 
 def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     """Groups of widened windows, for cores with the DSP extension: of three, of two and of one;
-    and windows as they lie, which take twice the instructions of three, and hardly any scratch."""
+    and windows as they lie, one by one, with hardly any scratch: under four filters at a time they
+    take fewer instructions than a group of one, under two more."""
 
     def applies(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
@@ -53,6 +54,18 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     def lies_in_words(node: Node, core: Core) -> bool:
         return node.input(0).channels % 4 == 0 and applies(node, core)
 
+    def lies_in_words_under_quads(node: Node, core: Core) -> bool:
+        return lies_in_words(node, core) and linear_dsp.takes_quads_in_pieces(node, core)
+
+    quads_and_pieces = LinearKernel(
+        "ta_conv_2d_s8_quads_pieces_dsp",
+        "conv_2d/ta_conv_2d_s8_quads_pieces_dsp.c",
+        applies=lies_in_words_under_quads,
+        scratch_bytes=_pointers_bytes,
+        shared=linear_dsp.QUADS_PIECES_SOURCES,
+        layout=linear_dsp.window_quads,
+        tier=TUNED,
+    )
     pieces = LinearKernel(
         "ta_conv_2d_s8_pieces_dsp",
         "conv_2d/ta_conv_2d_s8_pieces_dsp.c",
@@ -75,7 +88,8 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
             tier=TUNED,
         )
 
-    return (*(groups(most) for most in range(linear_dsp.MOST_PIXELS, 0, -1)), pieces)
+    several = (groups(most) for most in range(linear_dsp.MOST_PIXELS, 1, -1))
+    return (*several, quads_and_pieces, groups(1), pieces)
 
 
 def wide_groups(meets_all_channels: _Predicate) -> Kernel:

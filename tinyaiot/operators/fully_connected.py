@@ -62,9 +62,16 @@ def _batch_bytes(node: Node, core: Core) -> int:
     return linear_dsp.widened_bytes(depth, 1) + as_bytes * -(-depth // 4) * 4
 
 
-def _lies_in_words(node: Node, core: Core) -> bool:
-    piece = min(node.input(1).shape[1], node.input(0).row_bytes)
-    return piece % 4 == 0 and linear_dsp.takes_pairs(node, core)
+def _lies_in_words(node: Node) -> bool:
+    return min(node.input(1).shape[1], node.input(0).row_bytes) % 4 == 0
+
+
+def _takes_pairs_in_words(node: Node, core: Core) -> bool:
+    return _lies_in_words(node) and linear_dsp.takes_pairs(node, core)
+
+
+def _takes_quads_in_words(node: Node, core: Core) -> bool:
+    return _lies_in_words(node) and linear_dsp.takes_quads_in_pieces(node, core)
 
 
 def _pieces_bytes(node: Node, core: Core) -> int:
@@ -127,9 +134,17 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             tier=TUNED,
         ),
         linear.LinearKernel(
+            "ta_fully_connected_s8_quads_pieces_dsp",
+            "fully_connected/ta_fully_connected_s8_quads_pieces_dsp.c",
+            applies=_takes_quads_in_words,
+            shared=linear_dsp.QUADS_PIECES_SOURCES,
+            layout=linear_dsp.quads,
+            tier=TUNED,
+        ),
+        linear.LinearKernel(
             "ta_fully_connected_s8_pieces_dsp",
             "fully_connected/ta_fully_connected_s8_pieces_dsp.c",
-            applies=_lies_in_words,
+            applies=_takes_pairs_in_words,
             shared=linear_dsp.PIECES_SOURCES,
             layout=linear_dsp.pairs,
             tier=TUNED,

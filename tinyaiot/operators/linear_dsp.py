@@ -34,6 +34,7 @@ QUADS_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_quads_s8_dsp.c")
 
 # Of kernels that read pixels as bytes, where they lie.
 PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_pieces_s8_dsp.c")
+QUADS_PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_quads_pieces_s8_dsp.c")
 
 # The order of four taps in memory; SXTB16 takes bytes 0 and 2 of a word, then 1 and 3.
 _TAP_ORDER = (0, 2, 1, 3)
@@ -61,6 +62,12 @@ def takes_pairs(node: Node, core: Core) -> bool:
 def takes_quads(node: Node, core: Core) -> bool:
     """Whether ``ta_quads_s8_dsp`` is exact: as pairs are, channels being a multiple of four."""
     return node.output.channels % 4 == 0 and takes_pairs(node, core)
+
+
+def takes_quads_in_pieces(node: Node, core: Core) -> bool:
+    """The same of ``ta_quads_pieces_s8_dsp``, whose pixels are not padded."""
+    has_padding = settled_linear(node).filters.shape[1] < 4 * _MIN_FOURS
+    return not has_padding and takes_quads(node, core)
 
 
 def requantizes(linear: Linear) -> bool:

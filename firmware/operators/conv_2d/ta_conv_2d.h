@@ -111,6 +111,9 @@ ta_conv_2d_kernel ta_conv_2d_s8_wide_dsp;
  * pointers only. */
 ta_conv_2d_kernel ta_conv_2d_s8_pieces_dsp;
 
+/* The same of output channels in fours and at least eight taps, filters as in ta_quads_dsp.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_quads_pieces_dsp;
+
 /* As ta_conv_2d_s8_dsp where windows are three columns wide, strides and dilations of columns are
  * 1, channels are a multiple of four, and taps go row by row, of each four channels by column. */
 ta_conv_2d_kernel ta_conv_2d_s8_w3_dsp;

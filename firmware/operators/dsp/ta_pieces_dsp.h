@@ -16,7 +16,9 @@ typedef struct ta_pieces_dsp {
 } ta_pieces_dsp;
 
 /* Makes all channels of the pixel, out[channels], saturated: the caller clamps them. */
-void ta_pieces_s8_dsp(const ta_requant *requant, const int8_t *weights, const ta_pieces_dsp *pixel,
-                      int32_t channels, int8_t *out);
+typedef void ta_pieces_kernel(const ta_requant *requant, const int8_t *weights,
+                              const ta_pieces_dsp *pixel, int32_t channels, int8_t *out);
+
+ta_pieces_kernel ta_pieces_s8_dsp;
 
 #endif

@@ -14,11 +14,16 @@
 #ifndef TA_QUADS_DSP_H
 #define TA_QUADS_DSP_H
 
+#include "ta_pieces_dsp.h"
 #include "ta_requant.h"
 
 /* Makes all channels of one pixel, [2 * fours] words, out[channels], saturated: the caller clamps
  * them. */
 void ta_quads_s8_dsp(const ta_requant *requant, const int8_t *weights, const int32_t *pixel,
                      int32_t fours, int32_t channels, int8_t *out);
+
+/* Over the bytes of a pixel of at least eight taps, where they lie: hardly slower, and without
+ * scratch. */
+ta_pieces_kernel ta_quads_pieces_s8_dsp;
 
 #endif

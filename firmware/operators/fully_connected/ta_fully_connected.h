@@ -55,7 +55,8 @@ ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 /* The same of channels in fours, filters as in ta_quads_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_quads_dsp;
 
-/* Pieces being of whole words, without scratch. */
+/* Both, pieces being of whole words, without scratch; of quads at least eight taps. */
+ta_fully_connected_kernel ta_fully_connected_s8_quads_pieces_dsp;
 ta_fully_connected_kernel ta_fully_connected_s8_pieces_dsp;
 
 /* As ta_fully_connected_s8_dsp; filters, bias, requant and their bounds as in ta_wide_dsp.h. */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Registers: r0 piece, then out; r1 quads; r2, r3 the sums S of both pairs, r4, r5 their sums D0;
+ * r6-r9 filters, r10, r11 taps, r12 the count, lr the next piece's pointer; later constants.
+ */
+/* What is hot is assembly; what surrounds it is built for size. */
+#pragma GCC optimize("Os")
+
+#include "ta_linear_dsp.h"
+#include "ta_quads_dsp.h"
+#include "ta_quads_requant_dsp.h"
+
+/* What waits on the stack. */
+typedef struct pieces_frame {
+    int8_t *out; /* of the next quad */
+    int8_t *end;
+    int32_t offset;
+    const int8_t *const *pieces;
+    const int8_t *const *pieces_end;
+    int32_t turns; /* of a piece */
+    int32_t entry; /* where its first begins; at first, bytes of the loop to leave out */
+} pieces_frame;
+
+#define OUT "[sp]"
+#define PIECES "[sp, #12]"
+#define PIECES_END "[sp, #16]"
+#define TURNS "[sp, #20]"
+#define ENTRY "[sp, #24]"
+
+/* Fours of taps a turn, and their bytes. */
+enum { TURN_FOURS = 4, FOUR_BYTES = 64 };
+
+/* Two taps of both pairs: 6 instructions for 8 MACs. */
+#define TWO(first, second, taps)                                                                  \
+    "smlad r2, " first ", " taps ", r2\n"                                                         \
+    "smlad r3, " second ", " taps ", r3\n"                                                        \
+    "sxtb16 " first ", " first "\n"                                                               \
+    "sxtb16 " second ", " second "\n"                                                             \
+    "smlad r4, " first ", " taps ", r4\n"                                                         \
+    "smlad r5, " second ", " taps ", r5\n"
+
+/* Four taps, wherever they lie: 16 instructions for 16 MACs. */
+#define FOUR                                                                                      \
+    "ldr r10, [r0], #4\n"                                                                         \
+    "ldmia.w r1!, {r6, r7, r8, r9}\n"                                                             \
+    "sxtb16 r11, r10, ror #8\n"                                                                   \
+    "sxtb16 r10, r10\n" TWO("r6", "r7", "r10") TWO("r8", "r9", "r11")
+
+#define IS(bytes, from, to) ".if " to " - " from " != " bytes "\n.error \"size\"\n.endif\n"
+
+/* All quads. */
+__attribute__((naked, noinline)) static void apply(const pieces_frame *frame
+                                                   __attribute__((unused)),
+                                                   const int8_t *quads __attribute__((unused)))
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
+                     "ldmia r0, {r2, r3, r4, r5, r6, r7, r8}\n"
+                     "adr.w r0, 3f\n"
+                     "add r8, r0\n"
+                     "push {r2, r3, r4, r5, r6, r7, r8}\n"
+                     "1:\n"
+                     "ldmia r1!, {r2, r3}\n"
+                     "movs r4, #0\n"
+                     "movs r5, #0\n"
+                     "ldr lr, " PIECES "\n"
+                     "2:\n"
+                     "ldr r0, [lr], #4\n"
+                     "ldr r12, " TURNS "\n"
+                     "ldr pc, " ENTRY "\n"
+                     ".balign 4\n"
+                     "3:\n" FOUR "4:\n" FOUR FOUR FOUR IS("64", "3b", "4b")
+                     "subs r12, #1\n"
+                     "bne.w 3b\n"
+                     "ldr r6, " PIECES_END "\n"
+                     "cmp lr, r6\n"
+                     "bne.w 2b\n"
+                     "ldmia sp, {r0, r12, lr}\n"
+                     "tst lr, #1\n"
+                     "bne 6f\n" TA_QUAD_FLOORS "5:\n"
+                     "str r0, " OUT "\n"
+                     "cmp r0, r12\n"
+                     "bne.w 1b\n"
+                     "add sp, #28\n"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
+                     "6:\n" TA_QUAD_EXACT("r2", "r4") TA_QUAD_EXACT("r3", "r5") "b 5b\n");
+}
+
+void ta_quads_pieces_s8_dsp(const ta_requant *requant, const int8_t *weights,
+                            const ta_pieces_dsp *pixel, int32_t channels, int8_t *out)
+{
+    const pieces_frame frame = {
+        .out = out,
+        .end = out + channels,
+        .offset = ta_linear_dsp_offset(requant),
+        .pieces = pixel->pieces,
+        .pieces_end = pixel->pieces + pixel->count,
+        .turns = (pixel->words + TURN_FOURS - 1) / TURN_FOURS,
+        .entry = (-pixel->words & (TURN_FOURS - 1)) * FOUR_BYTES + 1,
+    };
+    apply(&frame, weights);
+}

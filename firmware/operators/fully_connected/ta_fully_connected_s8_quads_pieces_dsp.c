@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ta_pieces_of_batch_dsp.h"
+#include "ta_quads_dsp.h"
+
+void ta_fully_connected_s8_quads_pieces_dsp(const ta_fully_connected *op, const int8_t *const *pieces,
+                                            int8_t *out)
+{
+    ta_connect_pieces_dsp(op, pieces, out, ta_quads_pieces_s8_dsp);
+}
