@@ -201,6 +201,20 @@ def test_what_is_not_left_out(graph: Graph) -> None:
     assert leave_out_dead_channels(graph) is graph
 
 
+def test_sums_over_channels_read_them_all() -> None:
+    """Though the output is as long as the channels are many."""
+    b = ModelBuilder("m")
+    x = b.input((1, 4, 8, 8), 0.5)
+    made, out = b.tensor((1, 4, 8, 8), 0.5), b.tensor((1, 4, 8), 0.5)
+    filters = [b.constant(np.ones((8, 1, 1, 8), np.int8), [0.1]), -1]
+    b.op("CONV_2D", [x, *filters], [made], strideH=1, strideW=1)
+    b.op("MEAN", [made, b.constant(np.array([3], np.int32))], [out])
+    hidden, last = b.tensor((1, 4, 8), 0.5), b.tensor((4, 2), 0.5)
+    b.op("RESHAPE", [out], [hidden])
+    b.op("FULLY_CONNECTED", [hidden, b.constant(_reading(1)[:, 0, 0], [0.1]), -1], [last])
+    assert leave_out_dead_channels(tflite.read(b.build([last]), "m")).nodes[0].output.channels == 8
+
+
 def test_visual_wake_words() -> None:
     path = FOLDER / "vww.tflite"
     if not path.exists():

@@ -22,6 +22,7 @@ from tinyaiot.operators.common import clamp_range
 from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.linear import Linear
 from tinyaiot.operators.pool_2d import PoolAttributes
+from tinyaiot.operators.reduce import reduced_axes
 from tinyaiot.summary import summarize
 
 _Mask = npt.NDArray[np.bool_]
@@ -176,7 +177,7 @@ def _works_by_channel(node: Node) -> bool:
     if node.op == "DEPTHWISE_CONV_2D":
         return node.input(0).channels == output.channels
     if node.op in ("MEAN", "SUM"):
-        return node.input(0).channels == output.channels > 1
+        return len(node.input(0).shape) - 1 not in reduced_axes(node)
     constants = [t for t in node.inputs[1:] if t is not None and t.is_constant]
     is_reshape = node.op in _SAME_VALUES
     return (is_reshape or all(t.size == 1 for t in constants)) and all(

@@ -50,7 +50,7 @@ def output_shape_follows_from_axes(node: Node) -> bool:
     """The output's shape is the input's with the reduced axes 1 or left out."""
     if not axes_are_constant(node):
         return True
-    axes, shape = _axes(node), node.input(0).shape
+    axes, shape = reduced_axes(node), node.input(0).shape
     if node.attributes.keep_dims:
         return node.output.shape == tuple(1 if k in axes else n for k, n in enumerate(shape))
     return node.output.shape == tuple(n for k, n in enumerate(shape) if k not in axes)
@@ -102,7 +102,7 @@ class Reduce(Operator[ReduceAttributes]):
             raise ValueError(f"node {node.index} lacks an input")
         centred = x.astype(np.int64) - node.input(0).zero_point
         multiplier = _multiplier(node)
-        sums = centred.sum(axis=_axes(node))
+        sums = centred.sum(axis=reduced_axes(node))
         scaled = requantize(sums, multiplier.mantissa, multiplier.shift)
         out = np.clip(scaled + node.output.zero_point, -128, 127).astype(np.int8)
         return [out.reshape(node.output.shape)]
@@ -176,7 +176,7 @@ class _Layout:
 
     @staticmethod
     def of(node: Node) -> _Layout:
-        source, axes, rank = node.input(0), _axes(node), len(node.input(0).shape)
+        source, axes, rank = node.input(0), reduced_axes(node), len(node.input(0).shape)
         rows_a_sum = source.height if rank > 1 and max(rank - 3, 0) in axes else 1
         return _Layout(
             rows_a_sum=rows_a_sum,
@@ -186,7 +186,7 @@ class _Layout:
         )
 
 
-def _axes(node: Node) -> tuple[int, ...]:
+def reduced_axes(node: Node) -> tuple[int, ...]:
     """The reduced axes, in ascending order."""
     axes, rank = node.input(1).data, len(node.input(0).shape)
     if axes is None:
@@ -196,7 +196,7 @@ def _axes(node: Node) -> tuple[int, ...]:
 
 def _count(node: Node) -> int:
     """Inputs in one sum."""
-    return math.prod(node.input(0).shape[axis] for axis in _axes(node))
+    return math.prod(node.input(0).shape[axis] for axis in reduced_axes(node))
 
 
 def _multiplier(node: Node) -> Multiplier:
