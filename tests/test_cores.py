@@ -79,14 +79,16 @@ def convolution_of_variety(
     op: str,
     windows: tuple[tuple[int, int], ...] = ((1, 1), (3, 3), (2, 5), (10, 4)),
     strides: tuple[int, ...] = (1, 1, 2),
+    sizes: tuple[int, int] = (2, 9),
+    channels: st.SearchStrategy[int] = _CHANNELS,
 ) -> graphs.DrawnModel:
     """A convolution of ordinary values, whose outputs spread over their range."""
     rng = np.random.default_rng(draw(seeds))
     depthwise = op == "DEPTHWISE_CONV_2D"
     kernel = draw(st.sampled_from(windows))
     stride = draw(st.sampled_from(strides))
-    shape = (1, draw(st.integers(2, 9)), draw(st.integers(2, 9)), draw(_CHANNELS))
-    out_channels = shape[3] if depthwise else draw(_CHANNELS)
+    shape = (1, draw(st.integers(*sizes)), draw(st.integers(*sizes)), draw(channels))
+    out_channels = shape[3] if depthwise else draw(channels)
     filters = (1, *kernel, out_channels) if depthwise else (out_channels, *kernel, shape[3])
     weights = rng.integers(-127, 128, filters).astype(np.int8)
     # Of a sum of products of evenly spread int8.
@@ -135,6 +137,7 @@ _FURTHER = (
     convolution_of_variety("DEPTHWISE_CONV_2D", windows=((3, 3), (5, 5), (7, 7)), strides=(1, 2)),
     single(pool("AVERAGE_POOL_2D", (16, 40))),
     single(pool("MAX_POOL_2D", (16, 40))),
+    convolution_of_variety("CONV_2D", ((3, 3),), (1,), (7, 9), st.sampled_from((8, 16, 20))),
 )
 
 
@@ -214,12 +217,12 @@ def sample(strategy: st.SearchStrategy[graphs.DrawnModel], number: int) -> graph
 @functools.cache
 def cases(core: Core) -> tuple[emulated.Case, ...]:
     """The mixtures, some of the further, and those whose kernels are rare among them all: as the
-    tables of kernels have them, and with less scratch than the first of a table wants."""
+    tables of kernels have them, and with other scratch than they have by default."""
     chosen = [*mixtures(), *(case for found in further() for case in found[:_CASES_A_STRATEGY])]
     taken = Counter(name for case in chosen for name in kernels(case, core))
     rest = [case for found in further() for case in found[_CASES_A_STRATEGY:]]
-    less = (tight for case in rest for tight in with_less_scratch(case, core))
-    for case in (*rest, *less):
+    others = (other for case in rest for other in with_other_scratch(case, core))
+    for case in (*rest, *others):
         names = Counter(kernels(case, core))
         if any(taken[name] < _CASES_A_KERNEL for name in names):
             taken.update(names)
@@ -227,13 +230,15 @@ def cases(core: Core) -> tuple[emulated.Case, ...]:
     return tuple(chosen)
 
 
-def with_less_scratch(case: emulated.Case, core: Core) -> Iterator[emulated.Case]:
+def with_other_scratch(case: emulated.Case, core: Core) -> Iterator[emulated.Case]:
     """The case with every other kernel that a limit of scratch brings to one of its nodes."""
     graph = case.model.graph
     for node in graph.nodes:
         operator = operator_of(node)
-        sizes = {k.scratch_bytes(node, core) for k in operator.kernels if k.applies(node, core)}
-        for limit in sorted(sizes, reverse=True)[1:]:
+        sizes = {k.scratch_bytes(node, core) for k in operator.applying(node, core)}
+        for limit in sorted(sizes, reverse=True):
+            if operator.kernel(node, core.with_scratch_limit(limit)) is operator.kernel(node, core):
+                continue
             model = replace(case.model, graph=replace(graph, name=f"{graph.name}_{limit}"))
             yield replace(case, model=model, scratch_limits={node.index: limit})
 

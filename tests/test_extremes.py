@@ -29,7 +29,7 @@ from tests.test_cores import (
     cores,
     kernels,
     spacious,
-    with_less_scratch,
+    with_other_scratch,
 )
 from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
@@ -94,6 +94,7 @@ _LAYERS = (
     Layer("CONV_2D", (1, 1), 8),
     Layer("CONV_2D", (1, 1), 5),
     Layer("CONV_2D", (3, 3), 4),
+    Layer("CONV_2D", (3, 3), 8),
     Layer("CONV_2D", (3, 3), 3, stride=2),
     Layer("CONV_2D", (2, 3), 1),
     Layer("DEPTHWISE_CONV_2D", (3, 3), 0),
@@ -214,7 +215,7 @@ def chosen(core: Core, thorough: bool = False) -> list[Case]:
     seen: set[tuple[str, str]] = set()
     found = []
     for regime, case in extremes():
-        for variant in (case, *with_less_scratch(case, core)):
+        for variant in (case, *with_other_scratch(case, core)):
             graph = variant.model.graph
             zeros = str((graph.inputs[0].zero_point, graph.outputs[0].zero_point))
             whats = (regime, zeros) if thorough else ("",)

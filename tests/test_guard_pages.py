@@ -25,7 +25,7 @@ from tests.test_cores import (
     kernels,
     models_of,
     single,
-    with_less_scratch,
+    with_other_scratch,
 )
 from tests.test_operators_conv import convolution, fully_connected
 from tinyaiot import oracle
@@ -62,7 +62,7 @@ def cases() -> tuple[Case, ...]:
     for k, strategy in enumerate(_SINGLE):
         some = [case for case in drawn(strategy, f"alone{k}", _EXAMPLES) if _can_be_asked(case)]
         found += some[:_CASES_A_STRATEGY]
-        less = (tight for case in some for tight in with_less_scratch(case, differential.HOST))
+        less = (tight for case in some for tight in with_other_scratch(case, differential.HOST))
         for case in (*some, *less):
             names = {*kernels(case, differential.HOST)}
             if not names <= seen:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.support import draw, emulated, graphs
 from tests.support.builder import ModelBuilder
-from tests.test_cores import drawn, kernels
+from tests.test_cores import drawn, kernels, with_other_scratch
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.cores import UNLIMITED_FLASH, Core
 from tinyaiot.graph import Graph
@@ -41,6 +41,7 @@ _EXPECTED = {
     "ta_add_s8_affine_dsp",
 }
 _SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}
+_ROOMY = "ta_conv_2d_s8_winograd_ram_dsp"
 _WIDE = {"ta_conv_2d_s8_wide_dsp", "ta_fully_connected_s8_wide_dsp"}
 _SMALL = {
     "ta_conv_2d_s8_dsp",
@@ -75,6 +76,7 @@ def windowed(
     most_strides: tuple[int, int] = (3, 3),
     heights: tuple[int, int] = (7, 9),
     widths: tuple[int, int] = (7, 40),
+    counts: tuple[int, ...] = _FILTERS,
 ) -> graphs.DrawnModel:
     """One convolution; its outputs often begin at the zero point, as they do behind a ReLU."""
     depthwise = op == "DEPTHWISE_CONV_2D"
@@ -87,7 +89,7 @@ def windowed(
     width += (kernel_w - 1) * (dilation - 1)
     channels = draw_from(st.sampled_from(depths))
     multiplier = draw_from(st.integers(1, 5)) if channels == 1 else 1
-    out_channels = channels * multiplier if depthwise else draw_from(st.sampled_from(_FILTERS))
+    out_channels = channels * multiplier if depthwise else draw_from(st.sampled_from(counts))
     taps = kernel_h * kernel_w * (1 if depthwise else channels)
     filters = draw_from(filters_of(out_channels, taps, draw_from(st.booleans())))
     b = ModelBuilder("m")
@@ -178,6 +180,10 @@ _SPACIOUS_STRATEGIES = {
     "tiles": windowed("CONV_2D", ((3, 3),), (4, 5, 7, 8, 16, 20, 31, 66, 130), (1, 1)),
 }
 
+_ROOMY_STRATEGY = windowed(
+    "CONV_2D", ((3, 3),), (4, 8, 12, 16, 20, 64, 68), (1, 1), counts=(4, 5, 11, 16, 20, 37)
+)
+
 _FAST_STRATEGIES = {
     "fast_conv": windowed("CONV_2D"),
     "fast_connected": fully_connected(),
@@ -231,6 +237,33 @@ def test_kernels_with_flash_to_spare_equal_tflm(
     taken = Counter(k for case in cases for k in kernels(case, core))
     assert all(taken[name] >= 5 for name in _SPACIOUS), taken
     emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
+
+
+@pytest.mark.parametrize("strategy", ("plain", "rows"))
+def test_filters_transformed_in_scratch_equal_tflm(
+    strategy: str, board: Board, tmp_path: Path
+) -> None:
+    drawn_cases = drawn(_ROOMY_STRATEGY, f"{strategy}_roomy", _CASES)
+    cases = [roomy for case in drawn_cases for roomy in _with_room(case, board.processor)]
+    groups = Counter(_groups(case, board.processor) for case in cases)
+    assert groups[1] >= 5 and groups.total() - groups[1] >= 5, groups
+    emulated.check(cases, board, tmp_path, strategy)
+
+
+def _with_room(case: emulated.Case, core: Core) -> list[emulated.Case]:
+    """The case with the most scratch that is of use to transform filters in, with the least that
+    is enough, and with some between; none where they never are."""
+    others = with_other_scratch(case, core)
+    roomy = [other for other in others if _ROOMY in kernels(other, core)]
+    return [roomy[k] for k in sorted({0, len(roomy) // 2, len(roomy) - 1})] if roomy else []
+
+
+def _groups(case: emulated.Case, core: Core) -> int:
+    """Into how many groups the filters of the only node are divided."""
+    (node,) = case.model.graph.nodes
+    kernel = operator_of(node).kernel(node, core.with_scratch_limit(case.scratch_limits[0]))
+    assert isinstance(kernel, LinearKernel)
+    return -(-node.output.channels // kernel.stretch(node))
 
 
 def test_widened_filters_and_bands_equal_tflm(board: Board, tmp_path: Path) -> None:

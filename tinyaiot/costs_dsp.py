@@ -4,7 +4,7 @@ kernel."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,10 @@ _WIDE_TURNS = 32
 # Rows of windows of which several groups are widened one after another by code of their own.
 _KNOWN_ROWS = {3: "threes", 9: "nines"}
 _FEWEST_FOURS = 2
+# Of the input, under two tiles side by side; fours of channels behind one address.
+_TILE_COLUMNS = 6
+_MOST_FOURS = 16
+_GROUPED_TILES = "ta_conv_2d_s8_winograd_ram_dsp"
 _BAND_ROWS = 14
 _QUAD_TURNS = 4
 
@@ -187,6 +191,48 @@ def _by_columns(work: Work) -> Features:
             found[f"{kind} h four"] += times * height * channels // WORD
             found.update(_linear(work, height * 3 * channels, lanes, times))
     return dict(found)
+
+
+def _tiles(work: Work) -> Features:
+    """``ta_conv_2d_s8_winograd_dsp``, and with filters that are transformed in groups."""
+    is_grouped = work.function == _GROUPED_TILES
+    outputs = integer(work, "out_channels", 1)
+    fours, pairs = -(-integer(work, "in_channels", 1) // WORD), -(-outputs // 2)
+    runs = -(-fours // _MOST_FOURS)
+    groups = -(-outputs // integer(work, "stretch", 1)) if is_grouped else 1
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        by_pairs = work.call.function.endswith("_pairs")
+        calls = work.calls if by_pairs else span.times
+        bands = calls * -(-span.times // (2 * calls))
+        lefts = [min(x, span.stop - WORD) for x in range(span.start, span.stop, WORD)]
+        inside = _columns_inside(work, lefts)
+        tiles = bands * len(lefts)
+        found.update(row_trips(work, span.times) if not by_pairs else {})
+        found.update(_clamped(work, span))
+        found["band"] += bands * groups
+        found["band run"] += bands * groups * runs
+        found["tile"] += tiles * groups
+        found["tile run"] += tiles * groups * runs
+        found["tile overlap"] += tiles * groups * (integer(work, "in_channels", 1) % WORD > 0)
+        found["tile four"] += tiles * groups * fours
+        found["tile four column"] += bands * groups * fours * inside
+        found["pair"] += tiles * pairs
+        found["pair run"] += tiles * pairs * runs
+        found["pair four"] += tiles * pairs * fours
+        found["pair exact"] += tiles * pairs * (not requantization(work)["floors"])
+        found["odd"] += tiles * (outputs % 2)
+        if is_grouped:
+            found["group"] += calls * groups
+            found["filters"] += calls * pairs
+            found["filters four"] += calls * pairs * fours
+    return dict(found)
+
+
+def _columns_inside(work: Work, lefts: Sequence[int]) -> int:
+    """Columns of the input under two tiles from each of these output columns on."""
+    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
+    return sum(min(x - pad + _TILE_COLUMNS, width) - max(x - pad, 0) for x in lefts)
 
 
 def _linear(work: Work, taps: int, lanes: int, times: int) -> Features:
@@ -501,6 +547,8 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_fully_connected_s8_dsp": _connected,
     "ta_fully_connected_s8_wide_dsp": _connected_wide,
     "ta_fully_connected_s8_quads_dsp": _connected_quads,
+    "ta_conv_2d_s8_winograd_dsp": _tiles,
+    _GROUPED_TILES: _tiles,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
     "ta_depthwise_conv_2d_s8_planes_dsp": _planes,
 }

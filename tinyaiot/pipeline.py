@@ -24,6 +24,7 @@ from tinyaiot.frontends import Model, load
 from tinyaiot.instructions import cycles_on, instructions_on
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import Objective, plan_model
+from tinyaiot.planner.work import runs_of
 from tinyaiot.summary import ModelSummary, summarize
 
 # Slow to import, and not needed to run.
@@ -188,16 +189,32 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     is_budget = left != given
     core = _core_for(models, board, options)
     plans = _plan_one_by_one(models, core, left, options, is_budget)
-    if core.large_code and options.objective is Objective.BALANCED:
-        lowered = [
-            lower_model(model.graph, plan, core, model.name)
-            for model, plan in zip(models, plans, strict=True)
-        ]
-        # What is streamed takes more code than was reckoned with.
-        if not keeps_small(lowered, core, board):
-            core = core.with_large_code(())
-            plans = _plan_one_by_one(models, core, left, options, is_budget)
+    if options.objective is not Objective.BALANCED:
+        return plans
+    # What is streamed takes more code than was reckoned with.
+    if core.large_code and not _keep_small(models, plans, core, board):
+        core = core.with_large_code(())
+        plans = _plan_one_by_one(models, core, left, options, is_budget)
+    if _take_room(models, plans, core) and not _keep_small(models, plans, core, board):
+        plans = _plan_one_by_one(models, core, left, options, is_budget, takes_room=False)
     return plans
+
+
+def _keep_small(models: Sequence[Model], plans: Sequence[Plan], core: Core, board: Board) -> bool:
+    lowered = [
+        lower_model(model.graph, plan, core, model.name)
+        for model, plan in zip(models, plans, strict=True)
+    ]
+    return keeps_small(lowered, core, board)
+
+
+def _take_room(models: Sequence[Model], plans: Sequence[Plan], core: Core) -> bool:
+    """Whether there are kernels that need room."""
+    return any(
+        run.kernels and run.kernel.needs_room
+        for model, plan in zip(models, plans, strict=True)
+        for run in runs_of(model.graph, plan, core)
+    )
 
 
 def _plan_one_by_one(
@@ -206,11 +223,12 @@ def _plan_one_by_one(
     left: Sequence[Memory],
     options: PlanOptions,
     is_budget: bool,
+    takes_room: bool = True,
 ) -> tuple[Plan, ...]:
     """Each within what those before it leave."""
     plans: list[Plan] = []
     for model in models:
-        plans.append(_plan(model, core, left, options, is_budget))
+        plans.append(_plan(model, core, left, options, is_budget, takes_room))
         left = tuple(
             replace(m, capacity_bytes=m.capacity_bytes - plans[-1].arena_bytes.get(m.name, 0))
             for m in left
@@ -256,7 +274,12 @@ def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ..
 
 
 def _plan(
-    model: Model, core: Core, left: Sequence[Memory], options: PlanOptions, is_budget: bool
+    model: Model,
+    core: Core,
+    left: Sequence[Memory],
+    options: PlanOptions,
+    is_budget: bool,
+    takes_room: bool = True,
 ) -> Plan:
     return plan_model(
         model.graph,
@@ -267,6 +290,7 @@ def _plan(
         feed=options.feed,
         strategy=options.strategy,
         is_budget=is_budget,
+        takes_room=takes_room,
         instructions=instructions_on(core),
         cost=cycles_on(core),
     )

@@ -136,7 +136,7 @@ class Lot:
             chosen.setdefault(_kernel(node, core.with_scratch_limit(limit)), 0)
         tensors = [t for t in (*node.inputs, *node.outputs) if t is not None]
         is_large = sum(tensor.nbytes for tensor in tensors) > self.most_bytes_a_node
-        limited = core.with_scratch_limit(_rarest(node, core, chosen))
+        limited = core.with_scratch_limit(_rarest(node, core, chosen, self.draw.rng))
         kernel = _kernel(node, limited)
         if is_large or chosen.get(kernel, 0) >= quota:
             del self.draw.tensors[kept:]
@@ -301,7 +301,7 @@ def _limits(node: Node, core: Core) -> list[int | None]:
 
 def _kernel(node: Node, core: Core) -> str:
     """The kernel that the node gets, what makes rows by it, and whether it takes pixels one by
-    one; where there are several numbers that it may take, by which."""
+    one; where there are several numbers that it may take, by which, unless that is of filters."""
     operator = operator_of(node)
     try:
         kernel = operator.kernel(node, core)
@@ -312,12 +312,17 @@ def _kernel(node: Node, core: Core) -> str:
     name, stretch = f"{kernel.function} {kernel.row_pairs(node) or ''}", kernel.stretch(node)
     if stretch <= 1:
         return f"{name} one by one"
+    if kernel.needs_room:
+        return name
     rows = (row for row in operator.applying(node, core) if isinstance(row, LinearKernel))
     numbers = {row.stretch(node) for row in rows if row.function == kernel.function} - {1}
     return name + (f" by {stretch}" if len(numbers) > 1 else "")
 
 
-def _rarest(node: Node, core: Core, chosen: Mapping[str, int]) -> int | None:
-    """The scratch limit with whose kernel the fewest layers were chosen."""
+def _rarest(
+    node: Node, core: Core, chosen: Mapping[str, int], rng: np.random.Generator
+) -> int | None:
+    """The scratch limit with whose kernel the fewest layers were chosen; any of these."""
     limits = _limits(node, core)
+    rng.shuffle(limits)
     return min(limits, key=lambda limit: chosen[_kernel(node, core.with_scratch_limit(limit))])

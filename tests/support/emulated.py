@@ -28,7 +28,7 @@ from tinyaiot.frontends import Model
 from tinyaiot.graph import Graph, Node
 from tinyaiot.operators import operator_of
 from tinyaiot.operators.blocks import in_blocks
-from tinyaiot.plan import Memory, Plan
+from tinyaiot.plan import Memory, Plan, Scratch
 from tinyaiot.planner import checker, plan_model
 from tinyaiot.planner.patches import planned_graph
 
@@ -42,7 +42,7 @@ class Case:
     """A model and one array for each of its inputs; names are unique among cases.
 
     Attributes:
-        scratch_limits: by index of a node, what its kernel may use; at most what it wants.
+        scratch_limits: by index of a node, what its kernel may use.
         feed: whether the rows of the inputs arrive during the inference.
     """
 
@@ -53,7 +53,28 @@ class Case:
 
     def planned(self, core: Core, memories: Sequence[Memory], strategy: str | None) -> Plan:
         plan = plan_model(self.model.graph, core, memories, strategy=strategy, feed=self.feed)
-        return replace(plan, scratch_limits={**plan.scratch_limits, **self.scratch_limits})
+        plan = replace(plan, scratch_limits={**plan.scratch_limits, **self.scratch_limits})
+        for node in self.model.graph.nodes:
+            if node.index in self.scratch_limits:
+                plan = _with_scratch(plan, node, core)
+        return plan
+
+
+def _with_scratch(plan: Plan, node: Node, core: Core) -> Plan:
+    """The plan with scratch at the end of an arena, where a limit brings a node a kernel that wants
+    more than the plan has for it."""
+    called = in_blocks(node, plan.blocks.get(node.index, 1))
+    nbytes = operator_of(node).scratch_bytes(called, plan.core_of(node.index, core))
+    given = plan.scratch.get(node.index)
+    if given is not None and given.size_bytes >= nbytes:
+        return plan
+    memory = next(iter(plan.arena_bytes)) if given is None else given.memory
+    start = _aligned(plan.arena_bytes[memory])
+    return replace(
+        plan,
+        scratch={**plan.scratch, node.index: Scratch(memory, start, nbytes)},
+        arena_bytes={**plan.arena_bytes, memory: start + nbytes},
+    )
 
 
 def check(

@@ -79,6 +79,8 @@ class Kernel:
             kernels are taken where speed is worth that, up to the core's limit.
         large_code: those of its files that smaller kernels do without, once in an image: they are
             had where there is room for them.
+        needs_room: whether it is taken only where a limit says how much scratch there is, which it
+            wants a lot of.
         tier: kernels of one tier are about as fast as each other, those of a higher one several
             times slower.
     """
@@ -91,6 +93,7 @@ class Kernel:
     tier: int = REFERENCE
     flash_bytes: Callable[[Node], int] = lambda node: 0
     large_code: tuple[str, ...] = ()
+    needs_room: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -214,6 +217,8 @@ class Operator(ABC, Generic[Attributes]):
         """
         for kernel in self.applying(node, core):
             limit = core.scratch_limit
+            if limit is None and kernel.needs_room:
+                continue
             if limit is None or kernel.scratch_bytes(node, core) <= limit:
                 return kernel
         raise LookupError(f"no kernel of {self.name} takes node {node.index}")
@@ -225,16 +230,24 @@ class Operator(ABC, Generic[Attributes]):
             slowest_tier: of kernels; by default, and where that is slower, that of the fastest
                 that applies.
         """
-        found = self.applying(node, core)
+        found = [kernel for kernel in self.applying(node, core) if not kernel.needs_room]
         fastest = found[0].tier if found else 0
         tier = fastest if slowest_tier is None else max(fastest, slowest_tier)
         sizes = [k.scratch_bytes(node, core) for k in found if k.tier <= tier]
         return min(sizes, default=0)
 
     def most_scratch(self, node: Node, core: Core) -> int:
-        """Scratch of the fastest kernel that applies: what a limit need not be more than."""
-        found = self.applying(node, core)
-        return found[0].scratch_bytes(node, core) if found else 0
+        """Scratch of the fastest kernel that applies, but for those that need room: what a limit
+        need not be more than."""
+        found = (kernel for kernel in self.applying(node, core) if not kernel.needs_room)
+        return next((kernel.scratch_bytes(node, core) for kernel in found), 0)
+
+    def fits_in_room(self, node: Node, core: Core, nbytes: int) -> bool:
+        """Whether so much scratch is enough for a kernel that needs room."""
+        return any(
+            kernel.needs_room and kernel.scratch_bytes(node, core) <= nbytes
+            for kernel in self.applying(node, core)
+        )
 
     def large_code(self, node: Node, core: Core) -> frozenset[str]:
         """All files of larger code that kernels have which can compute the node."""

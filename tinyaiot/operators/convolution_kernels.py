@@ -255,6 +255,30 @@ def dsp_tiles(meets_all_channels: _Predicate) -> Kernel:
     )
 
 
+def dsp_tiles_of_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
+    """The same with filters as small as any in flash, transformed at run time in groups; for cores
+    with scratch to spare."""
+
+    def by_groups(groups: int) -> Kernel:
+        return LinearKernel(
+            "ta_conv_2d_s8_winograd_ram_dsp",
+            "conv_2d/ta_conv_2d_s8_winograd_ram_dsp.c",
+            applies=lambda node, core: (
+                meets_all_channels(node) and winograd_dsp.takes_groups(node, core, groups)
+            ),
+            scratch_bytes=lambda node, core: winograd_dsp.groups_scratch_bytes(node, core, groups),
+            shared=winograd_dsp.SHARED_SOURCES,
+            layout=winograd_dsp.byte_filters,
+            stretch=lambda node: winograd_dsp.filters_of_group(node, groups),
+            row_pairs=winograd_dsp.group_row_pairs,
+            pays_by_rows=lambda node: False,
+            needs_room=True,
+            tier=TUNED,
+        )
+
+    return tuple(by_groups(groups) for groups in winograd_dsp.GROUPS)
+
+
 def portable_columns(
     meets_all_channels: _Predicate, stretch_bytes: int = linear_c.STRETCH_BYTES
 ) -> Kernel:

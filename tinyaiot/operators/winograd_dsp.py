@@ -1,8 +1,10 @@
 """Exact Winograd F(2x2, 3x3) for cores with the DSP extension: choice, proof, layout, scratch.
 
-``firmware/operators/conv_2d/ta_conv_2d_s8_winograd_dsp.c`` reads what is laid out here, and says
-how. Its products take 16-bit operands and its sums wrap around 32 bits, so what it needs is that
-filters fit the former and four times the convolution the latter.
+``ta_winograd_dsp.c`` under ``firmware/operators/conv_2d`` reads what is laid out here; its header
+says how. Its products take 16-bit operands and its sums wrap around 32 bits, so what it needs is
+that filters fit the former and four times the convolution the latter. Filters are transformed here;
+or at run time, from int8, in groups by ``ta_conv_2d_s8_winograd_ram_dsp.c``, where halves of words
+may wrap around on the way, too.
 """
 
 from __future__ import annotations
@@ -22,17 +24,23 @@ from tinyaiot.operators.floors import (
 )
 from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_linear
 
-SHARED_SOURCES = (CLAMP_SOURCE,)
+SHARED_SOURCES = (CLAMP_SOURCE, "conv_2d/ta_winograd_dsp.c")
 
 # Output pixels of two tiles side by side.
 OUT_COLUMNS = 4
+
+# Groups of filters that are transformed at run time, as many of them as there may be.
+GROUPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 _FOUR = 4
 _POSITIONS = 16
 _MOST_FOURS = 16
 _COLUMNS = 6
+_MOST_REQUANT_WORDS = 6
 _INT8_MAX_ABS = 128
 _FLOOR_SHIFT = 11
+# About how many instructions a filter's four channels take.
+_FILTER_COST = 170
 
 # 2G, and the signs of filters by row or column of a tile.
 _DOUBLED_G = np.array(((2, 0, 0), (1, 1, 1), (1, -1, 1), (0, 0, 2)), np.int64)
@@ -42,8 +50,23 @@ _ORDER = (0, 2, 1, 3)
 
 
 def takes_tiles(node: Node, core: Core) -> bool:
-    """Whether ``ta_conv_2d_s8_winograd_dsp`` is exact for the node, and pays; where there is Helium
-    it never does. All tiles must meet the input."""
+    """Whether ``ta_conv_2d_s8_winograd_dsp`` is exact for the node, and pays."""
+    return _is_exact(node, core) and _count(node, rows=2) < _direct_count(node)
+
+
+def takes_groups(node: Node, core: Core, groups: int) -> bool:
+    """Whether ``ta_conv_2d_s8_winograd_ram_dsp`` is, by so many groups of filters."""
+    pairs = _pairs(node)
+    return (
+        _is_exact(node, core)
+        and node.input(0).channels % _FOUR == 0
+        and -(-pairs // -(-pairs // groups)) == groups
+        and _count(node, 2, groups) + _FILTER_COST * 2 * pairs * _fours(node) < _direct_count(node)
+    )
+
+
+def _is_exact(node: Node, core: Core) -> bool:
+    """Where there is Helium, tiles never pay. All tiles must meet the input."""
     has_dsp = "dsp" in core.features and "mve" not in core.features
     if not has_dsp or node.input(1).shape[1:3] != (3, 3):
         return False
@@ -57,7 +80,6 @@ def takes_tiles(node: Node, core: Core) -> bool:
         and node.output.channels > 1
         and _sums_fit(linear)
         and linear_dsp.requantizes(linear)
-        and _count(node, rows=2) < _direct_count(node)
     )
 
 
@@ -67,11 +89,13 @@ def pays_by_rows(node: Node) -> bool:
     return _count(node, rows=1) < _direct_count(node)
 
 
-def _count(node: Node, rows: int) -> int:
-    """About how many instructions the node takes in tiles, of which ``rows`` rows are kept."""
-    fours, pairs = _fours(node), -(-node.output.channels // 2)
+def _count(node: Node, rows: int, groups: int = 1) -> int:
+    """About how many instructions the node takes in tiles, of which ``rows`` rows are kept, and
+    which are transformed for each group of filters."""
+    fours, pairs = _fours(node), _pairs(node)
     tiles = -(-node.output.height // rows) * -(-node.output.width // OUT_COLUMNS)
-    return tiles * (100 + 300 * fours + pairs * (_POSITIONS * (10 * fours + 2) + 220))
+    made = pairs * (_POSITIONS * 10 * fours + 280)
+    return tiles * (groups * (220 + 290 * fours) + made)
 
 
 def _direct_count(node: Node) -> float:
@@ -88,20 +112,40 @@ def _sums_fit(linear: Linear) -> bool:
 
 def tile_filters(node: Node) -> Constants:
     """Transformed filters in pairs, requantization behind each pair."""
-    linear = settled_linear(node)
     filters = _by_fours(transformed(_as_windows(node)))
     positions = filters.reshape(len(filters), _POSITIONS, -1, 2, 2)
-    first = np.minimum(np.arange(0, len(filters), 2), len(filters) - 2)
+    first = _first_of_pairs(node)
     pairs = np.stack((positions[first], positions[first + 1]), axis=3)
-    words = np.ascontiguousarray(pairs.astype(np.int16)).view(np.uint32)
+    return _with_requantization(node, pairs.astype(np.int16))
+
+
+def byte_filters(node: Node) -> Constants:
+    """The same of int8, by fours of channels."""
+    filters = _as_windows(node).astype(np.int8)
+    fours = filters.reshape(len(filters), 9, -1, _FOUR).swapaxes(1, 2)
+    first = _first_of_pairs(node)
+    return _with_requantization(node, np.stack((fours[first], fours[first + 1]), axis=2))
+
+
+def _first_of_pairs(node: Node) -> IntArray:
+    """The first filter of each pair; the last two are one."""
+    filters = node.output.channels
+    return np.minimum(np.arange(0, filters, 2), filters - 2)
+
+
+def _with_requantization(node: Node, pairs: npt.NDArray[np.integer]) -> Constants:
+    """What is behind each pair, [pairs, ...], of filters, too."""
+    linear = settled_linear(node)
+    words = np.ascontiguousarray(pairs).reshape(len(pairs), -1).view(np.uint32)
     floors = floors_of(node, _FLOOR_SHIFT) if accumulators_are_short(linear) else None
     if floors is None:
         mantissas, shifts = mantissas_and_shifts(linear)
         constants = np.stack((2 * linear.folded_bias, mantissas, shifts - 1), axis=1)
     else:
         constants = np.stack((floors.slope, floors.biases(linear).astype(np.int64)), axis=1)
+    first = _first_of_pairs(node)
     behind = np.concatenate((constants[first], constants[first + 1]), axis=1)
-    laid = (words.reshape(len(first), -1), behind.astype(np.uint32))
+    laid = (words, behind.astype(np.uint32))
     return Constants(np.concatenate(laid, axis=1), floors=floors is not None)
 
 
@@ -136,8 +180,7 @@ def _by_fours(tiles: IntArray) -> IntArray:
 
 def flash_bytes(node: Node) -> int:
     """What transformed filters take beyond int8 ones."""
-    filters = node.output.channels
-    laid = -(-filters // 2) * 2 * _POSITIONS * 2 * _FOUR * _fours(node)
+    laid = 2 * _pairs(node) * _POSITIONS * 2 * _FOUR * _fours(node)
     return laid - node.input(1).size
 
 
@@ -148,10 +191,30 @@ def scratch_bytes(node: Node, core: Core) -> int:
     return core.pointer_bytes + _POSITIONS * 16 * fours + 4 * addresses
 
 
+def groups_scratch_bytes(node: Node, core: Core, groups: int) -> int:
+    """The same and a group of transformed filters, with their requantization."""
+    pair_bytes = _POSITIONS * 16 * _fours(node) + 4 * _MOST_REQUANT_WORDS
+    return scratch_bytes(node, core) + filters_of_group(node, groups) // 2 * pair_bytes
+
+
+def filters_of_group(node: Node, groups: int) -> int:
+    """How many filters are transformed at a time; an even number."""
+    return 2 * -(-_pairs(node) // groups)
+
+
 def row_pairs(node: Node) -> str:
     """What makes rows in pairs: the second row of tiles on its own would be thrown away."""
     return "ta_conv_2d_s8_winograd_dsp_pairs"
 
 
+def group_row_pairs(node: Node) -> str:
+    """The same with filters of int8."""
+    return "ta_conv_2d_s8_winograd_ram_dsp_pairs"
+
+
 def _fours(node: Node) -> int:
     return -(-node.input(0).channels // _FOUR)
+
+
+def _pairs(node: Node) -> int:
+    return -(-node.output.channels // 2)

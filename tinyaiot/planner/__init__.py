@@ -23,7 +23,7 @@ from tinyaiot.planner.cheapest import Cheapest
 from tinyaiot.planner.checker import check
 from tinyaiot.planner.explain import describe_worst_step
 from tinyaiot.planner.kernels import Cost, cheapest_kernels
-from tinyaiot.planner.plain import plain
+from tinyaiot.planner.plain import plain, with_room
 from tinyaiot.planner.streaming import rows
 from tinyaiot.planner.strips import UNLIMITED, cheapest_in_strips, strip_plans
 from tinyaiot.planner.work import Instructions, rule_of_thumb
@@ -59,6 +59,11 @@ _PRECISION = 128
 # each per cent of it has to save.
 _HARDLY_LARGER = (0.0, 0.01, 0.02, 0.03, 0.04)
 _WORTH = 4
+
+# By what share an arena may grow for kernels that need room, where nothing is said of RAM, and what
+# share of the instructions these have to save.
+_ROOM = 0.1
+_WORTH_ROOM = 0.05
 
 # What is left where nothing of these fits: kernels that take several times the instructions,
 # where memory is short.
@@ -110,6 +115,7 @@ def plan_model(
     feed: bool = False,
     strategy: str | None = None,
     is_budget: bool = False,
+    takes_room: bool = True,
     instructions: Instructions = rule_of_thumb,
     cost: Cost | None = None,
 ) -> Plan:
@@ -127,6 +133,8 @@ def plan_model(
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
         is_budget: whether a user limits the memories, so that errors do not blame a board.
+        takes_room: whether the arena may grow by up to a tenth for kernels that save enough by more
+            scratch, where that is not what the objective is about.
         instructions: what a node takes, to compare plans by.
         cost: of a node, to choose kernels by that have room in the plan; by default, those that
             come first in their tables stay.
@@ -156,6 +164,8 @@ def plan_model(
         limits = _arenas(plan) if as_small else memories
         search = Cheapest(graph, core, keep_input, feed, instructions)
         plan = _cheaper(search, limits, plan)
+        if takes_room and not as_small:
+            plan = _with_room(search, graph, core, memories, keep_input, plan)
         if objective.is_of_ram:
             plan = _smaller(search, plan, math.inf)
             shares = _HARDLY_LARGER if objective is Objective.RAM else (0.0,)
@@ -191,6 +201,28 @@ def _cheaper(search: Cheapest, memories: Sequence[Memory], plan: Plan) -> Plan:
     plans = [plan, *(other for other in found if other is not None)]
     best = min(plans, key=search.instructions_of)
     return replace(best, lower_bound_bytes=min(p.lower_bound_bytes for p in plans))
+
+
+def _with_room(
+    search: Cheapest,
+    graph: Graph,
+    core: Core,
+    memories: Sequence[Memory],
+    keep_input: bool,
+    plan: Plan,
+) -> Plan:
+    """``plan``; or where that is plain, one in an arena hardly larger, with kernels that need more
+    scratch."""
+    if plan.strategy != "plain" or plan.scratch_limits:
+        return plan
+    capacities = {memory.name: memory.capacity_bytes for memory in memories}
+    for arena in _arenas(plan):
+        limit = min(int((1 + _ROOM) * arena.capacity_bytes), capacities[arena.name])
+        found = with_room(graph, core, Memory(arena.name, limit), keep_input)
+        most = (1 - _WORTH_ROOM) * search.instructions_of(plan)
+        if found is not None and search.instructions_of(found) <= most:
+            return found
+    return plan
 
 
 def _smaller(search: Cheapest, plan: Plan, most_instructions: float) -> Plan:

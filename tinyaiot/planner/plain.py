@@ -51,25 +51,46 @@ def plain(graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool
     return None if limits is None else _best_plan(graph, core, memories, keep_input, order, limits)
 
 
+def with_room(graph: Graph, core: Core, memory: Memory, keep_input: bool) -> Plan | None:
+    """The same in one memory, where kernels that need room have what others leave them of it; None
+    where there is none for any, or addresses cannot be met."""
+    order = best_order(graph, core, keep_input=keep_input)
+    limits = {
+        node.index: room
+        for node, room in _rooms(graph, core, memory.capacity_bytes, keep_input, order)
+        if operator_of(node).fits_in_room(node, core, room)
+    }
+    return _best_plan(graph, core, (memory,), keep_input, order, limits) if limits else None
+
+
 def _scratch_limits(
     graph: Graph, core: Core, memories: Sequence[Memory], keep_input: bool, order: Order
 ) -> dict[int, int] | None:
     """By index of a node, what tensors leave for its kernel; None where some kernel needs more."""
-    choices = in_place_choices(graph, order.nodes, keep_input=keep_input)
-    ranges = live_ranges(graph, order.nodes, choices, keep_input=keep_input)
-    tensors = _buffers((), ranges, core, {})
     capacity = sum(memory.capacity_bytes for memory in memories)
     limits = {}
-    for time, node in enumerate(order.nodes):
+    for node, room in _rooms(graph, core, capacity, keep_input, order):
         op = operator_of(node)
         kernel_bytes = op.kernel(node, core).scratch_bytes(node, core) if op.kernels else 0
-        pointer_bytes = op.scratch_bytes(node, core) - kernel_bytes
-        room = capacity - live_bytes(tensors, time) - pointer_bytes
         if room < kernel_bytes:
             if room < op.least_scratch(node, core, PORTABLE):
                 return None
             limits[node.index] = room
     return limits
+
+
+def _rooms(
+    graph: Graph, core: Core, capacity: int, keep_input: bool, order: Order
+) -> Iterator[tuple[Node, int]]:
+    """Nodes, and what tensors and row pointers leave of so many bytes while each runs."""
+    choices = in_place_choices(graph, order.nodes, keep_input=keep_input)
+    ranges = live_ranges(graph, order.nodes, choices, keep_input=keep_input)
+    tensors = _buffers((), ranges, core, {})
+    for time, node in enumerate(order.nodes):
+        op = operator_of(node)
+        kernel_bytes = op.kernel(node, core).scratch_bytes(node, core) if op.kernels else 0
+        pointer_bytes = op.scratch_bytes(node, core) - kernel_bytes
+        yield node, capacity - live_bytes(tensors, time) - pointer_bytes
 
 
 def _best_plan(

@@ -34,7 +34,8 @@ struct ta_conv_2d {
     int16_t filter_channels; /* divides in_channels: that many groups, filters in their order */
     int16_t out_width;
     int16_t out_channels;
-    int16_t stretch; /* output pixels that kernels with scratch for several take at a time */
+    int16_t stretch; /* output pixels that kernels with scratch for several take at a time; or output
+                      * channels */
     uint8_t kernel_h;
     uint8_t kernel_w;
     uint8_t stride_h;
@@ -121,8 +122,8 @@ ta_conv_2d_kernel ta_conv_2d_s8_w3_dsp;
 /* 3x3 windows, strides and dilations of 1, one group, at least four input channels, two output
  * channels and four pixels, sums short of 2^29, cores with the DSP extension. Weights are for each
  * pair of filters (the last two where channels are odd) [16 positions][fours of channels]
- * [2 filters][4] int16, transformed as ta_conv_2d_s8_winograd_dsp.c says, channels of a four in the
- * order 0, 2, 1, 3; then for each of the two filters, with floors (see ta_requant.h, by
+ * [2 filters][4] int16, transformed as ta_winograd_dsp.h says, channels of a four in the order
+ * 0, 2, 1, 3; then for each of the two filters, with floors (see ta_requant.h, by
  * TA_WINOGRAD_FLOOR_SHIFT): slope, 256 * bias; else 2 * bias, mantissa, right shift less 1. Needs
  * scratch for a pointer, for 4 words to each position and four channels, for an address to each
  * position's sixteen fours or less, and for one more. Of a row on its own, half the work is for
@@ -133,6 +134,16 @@ ta_conv_2d_kernel ta_conv_2d_s8_winograd_dsp;
 /* The same, as ta_conv_2d_rows, but output rows in pairs: the output lies whole in memory, without
  * gaps, and nowhere where input is. */
 void ta_conv_2d_s8_winograd_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+
+/* As ta_conv_2d_s8_winograd_dsp, input channels in fours, but `stretch` output channels, an even
+ * number, at a time: their filters are transformed in scratch. Weights are for each pair of filters
+ * [fours of channels][2 filters][9 taps][4 channels] int8, then the same for each filter. Needs
+ * scratch for as many transformed pairs, with what is behind each, more. All rows of a call have
+ * filters transformed once. */
+ta_conv_2d_kernel ta_conv_2d_s8_winograd_ram_dsp;
+
+/* The same, as ta_conv_2d_s8_winograd_dsp_pairs. */
+void ta_conv_2d_s8_winograd_ram_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
 /* One group, cores with Helium, `stretch` pixels at a time; weights are [out_channels]
  * [kernel_w][kernel_h][in_channels]. */
