@@ -82,16 +82,19 @@ class Layer:
     Attributes:
         window: height and width of the kernel; taps of a FULLY_CONNECTED.
         channels: of the input; 0 where there are as many as of the output.
+        beyond_fours: by how many output channels are more than a multiple of four.
     """
 
     op: str
     window: tuple[int, int]
     channels: int
     stride: int = 1
+    beyond_fours: int = 0
 
 
 _LAYERS = (
     Layer("CONV_2D", (1, 1), 8),
+    Layer("CONV_2D", (1, 1), 8, beyond_fours=2),
     Layer("CONV_2D", (1, 1), 5),
     Layer("CONV_2D", (3, 3), 4),
     Layer("CONV_2D", (3, 3), 8),
@@ -104,6 +107,7 @@ _LAYERS = (
     Layer("DEPTHWISE_CONV_2D", (3, 3), 1),
     Layer("DEPTHWISE_CONV_2D", (2, 2), 2),
     Layer("FULLY_CONNECTED", (1, 32), 0),
+    Layer("FULLY_CONNECTED", (1, 32), 0, beyond_fours=2),
     Layer("FULLY_CONNECTED", (1, 9), 0),
 )
 _INPUT_SIZE = (6, 8)
@@ -130,7 +134,7 @@ def extreme_linear(layer: Layer, regime: Regime, zero_points: tuple[int, int], n
     depthwise = layer.op == "DEPTHWISE_CONV_2D"
     taps = layer.window[0] * layer.window[1] * (1 if depthwise else max(layer.channels, 1))
     rows = list(_channels(regime, taps, zero_points[0], rng))
-    rows += rows[: -len(rows) % 4]
+    rows += rows[: (layer.beyond_fours - len(rows)) % 4]
     weights = np.array([row[0] for row in rows])
     scales = [row[2] for row in rows]
     shape: tuple[int, ...] = (1, *_INPUT_SIZE, layer.channels or len(rows))
@@ -200,7 +204,8 @@ def extremes() -> tuple[tuple[str, Case], ...]:
         _LAYERS, _REGIMES, enumerate(_ZERO_POINTS)
     ):
         shape = f"{layer.window[0]}x{layer.window[1]}_{layer.channels}_{layer.stride}"
-        name = f"{layer.op.lower()}_{shape}_{regime.name}_{number}"
+        op = f"{layer.op.lower()}{layer.beyond_fours or ''}"
+        name = f"{op}_{shape}_{regime.name}_{number}"
         found.append((regime.name, extreme_linear(layer, regime, zeros, name)))
     return tuple(found)
 
