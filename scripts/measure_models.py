@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.baseline import report_models
-from scripts.measured import MODELS, ROOT, Document, measured
+from scripts.measured import CYCLES_BOARDS, MODELS, ROOT, Document, measured
 from tinyaiot.boards import board_by_id, board_ids
+from tinyaiot.cycles import has_documented_timings
 from tinyaiot.pipeline import PlanOptions
 from tinyaiot.planner import Objective
 
@@ -46,8 +47,9 @@ def main() -> None:
         for board in boards
     }
     fast = {model: measured(folder / f"{model}.tflite", MAIN_BOARD, FAST) for model in MODELS}
-    PAGE.write_text("\n".join((*page(results, boards), *fast_page(fast))) + "\n", encoding="utf-8")
-    print("\n".join(fast_page(fast)))
+    more = (*fast_page(fast), *cycles_page(results, fast, boards))
+    PAGE.write_text("\n".join((*page(results, boards), *more)) + "\n", encoding="utf-8")
+    print("\n".join(more))
     sys.exit(report_models(results))
 
 
@@ -74,6 +76,34 @@ def fast_page(results: dict[str, Document | str]) -> Iterator[str]:
     yield f"\n## For speed, on {MAIN_BOARD}\n"
     yield "With `--objective speed`, which takes more flash for fewer instructions.\n"
     yield from main_table(results)
+
+
+def cycles_page(
+    results: dict[tuple[str, str], Document | str],
+    fast: dict[str, Document | str],
+    boards: list[str],
+) -> Iterator[str]:
+    """The lines of what is estimated, where the core's instruction timings are known."""
+    timed = {board: board_by_id(board).core for board in boards if board in CYCLES_BOARDS}
+    yield "\n## Estimated cycles, not measured\n"
+    yield "What was executed, each instruction at the core's documented time, without wait states,"
+    yield "and the middle of each range; of a Cortex-M7, which has no documented times, the ends of a"
+    yield "range. `tinyaiot measure MODEL.tflite --board BOARD --cycles` says what is assumed.\n"
+    yield from row(
+        "model", *(f"{board}, {core}" for board, core in timed.items()), f"{MAIN_BOARD}, for speed"
+    )
+    yield from row("---", *("---:" for _ in range(len(timed) + 1)))
+    for model in MODELS:
+        yield from row(model, *(cycles(results[model, b]) for b in timed), cycles(fast[model]))
+
+
+def cycles(result: Document | str) -> str:
+    if isinstance(result, str):
+        return result
+    estimate = result["cycles_estimate"]
+    if has_documented_timings(board_by_id(result["board"]).core):
+        return f"{estimate['cycles']:,}"
+    return f"{estimate['lowest']:,} to {estimate['highest']:,}"
 
 
 def main_table(results: dict[str, Document | str]) -> Iterator[str]:

@@ -28,13 +28,18 @@ ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "build" / "measured"
 MODELS = ("kws", "vww", "ic", "ad", "person_detect", "str_ww", "mcunet-vww1", "mcunet-in1")
 
+# One of each core of which instruction timings are known.
+CYCLES_BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500")
+
 PLAIN = PlanOptions()
 
 Document = dict[str, Any]
 
 
 def measured(path: Path, board_id: str, options: PlanOptions = PLAIN) -> Document | str:
-    """The measurement, or why there is none: the kind of memory that does not suffice."""
+    """The measurement, with an estimate of cycles on ``CYCLES_BOARDS``; or why there is none:
+    the kind of memory that does not suffice.
+    """
     board, model = board_by_id(board_id), read(path)
     plan = planned(model, board, options)
     if isinstance(plan, str):
@@ -86,11 +91,12 @@ def _measure(path: Path, board: Board, options: PlanOptions) -> Document | str:
     print(f"measuring {path.stem} on {board.id}", file=sys.stderr, flush=True)
     arguments = ["measure", str(path), "--board", board.id, "--objective", options.objective.value]
     arguments += ["--feed", "rows"] if options.feed else []
+    arguments += ["--cycles"] if board.id in CYCLES_BOARDS else []
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()) as errors:
-        code = cli.run([*arguments, "--work", work, "-q"])
+        written = Path(work) / "bench.json"
+        code = cli.run([*arguments, "--work", work, "--json", str(written), "-q"])
         if code == 0:
-            text = (Path(work) / "measurement.json").read_text(encoding="utf-8")
-            document: Document = json.loads(text)
+            document: Document = json.loads(written.read_text(encoding="utf-8"))
             return document
     if code != 5:
         sys.exit(f"{path.stem} on {board.id}: {errors.getvalue()}")

@@ -90,6 +90,11 @@ def has_timings(core: str) -> bool:
     return core in _TIMED
 
 
+def has_documented_timings(core: str) -> bool:
+    """Whether they are from its manual; of others, only the ends of a range are to be trusted."""
+    return core in _MULTIPLIES
+
+
 def estimate_cycles(deployment: Deployment, inputs: Sequence[AnyArray]) -> CycleEstimate:
     """Runs the model once more on its emulated board, with a histogram of what is executed.
 
