@@ -87,8 +87,8 @@ def cycles_page(
     timed = {board: board_by_id(board).core for board in boards if board in CYCLES_BOARDS}
     yield "\n## Estimated cycles, not measured\n"
     yield "What was executed, each instruction at the core's documented time, without wait states,"
-    yield "and the middle of each range; of a Cortex-M7, which has no documented times, the ends of a"
-    yield "range. `tinyaiot measure MODEL.tflite --board BOARD --cycles` says what is assumed.\n"
+    yield "and the middle of each range; of a Cortex-M7, which has no documented times, the ends of"
+    yield "a range. `tinyaiot measure MODEL.tflite --board BOARD --cycles` says what is assumed.\n"
     yield from row(
         "model", *(f"{board}, {core}" for board, core in timed.items()), f"{MAIN_BOARD}, for speed"
     )

@@ -79,7 +79,7 @@ def test_strips_are_predicted_row_by_row(tmp_path: Path) -> None:
     plan = plan_model_on(model, board, PLAIN)
     lowered = lower_model(model.graph, plan, board.processor, "strips")
     (whole,) = works_of(model.graph.nodes[0], lowered)
-    assert whole.call.function == "ta_depthwise_conv_2d_s8_planes_dsp_strips"
+    assert whole.call.function == "ta_depthwise_conv_2d_s8_planes_five_dsp_strips"
     by_row = replace(whole, call=replace(whole.call, function="ta_conv_2d_rows"), calls=12)
     calibration = calibration_of(board.core)
     counts = [count(work, cost_of(work, calibration)) for work in (whole, by_row)]
