@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -47,19 +48,22 @@ def network(name: str, width: int, tables: int) -> Model:
     return Model(tflite.read(data, name), data)
 
 
-def taken(models: list[Model], board: Board = BOARD, objective: str = "balanced") -> int:
-    """How many files of larger code the models' plans have."""
+def taken(
+    models: list[Model], board: Board = BOARD, objective: str = "balanced"
+) -> tuple[str, ...]:
+    """The files of larger code that the models' plans have."""
     plans = plan_together(models, board, PlanOptions(Objective(objective)))
     assert len({plan.large_code for plan in plans}) == 1
-    return len(plans[0].large_code)
+    return plans[0].large_code
 
 
+@functools.cache
 def edge(width: int) -> int:
     """With how many tables there is no room any more."""
     found = [taken([network("edge", width, tables)]) for tables in range(0, MOST_TABLES, 2)]
-    assert found[0] > 0 and found[-1] == 0
-    assert found == sorted(found, reverse=True)
-    return 2 * found.index(0)
+    first = found.index(())
+    assert first > 0 and not any(found[first:])
+    return 2 * first
 
 
 @pytest.mark.parametrize("width", [5, 26])
@@ -86,7 +90,7 @@ def test_images_stay_small_around_the_edge(width: int, tmp_path: Path) -> None:
 
 def test_models_of_one_firmware_share_the_room() -> None:
     first = edge(5)
-    one, other = network("one", 5, first // 2), network("other", 5, first // 2 - 1)
+    one, other = network("one", 5, first // 2), network("other", 5, first // 2)
     assert taken([one]) and taken([other])
     assert not taken([one, other])
 
@@ -101,8 +105,12 @@ def test_a_board_has_to_hold_it() -> None:
     def with_flash(size_bytes: int) -> Board:
         return replace(BOARD, flash=replace(BOARD.flash, size_bytes=size_bytes))
 
-    assert taken([model], with_flash(nbytes + 512))
-    assert not taken([model], with_flash(nbytes - 512))
+    most = plans[0].large_code
+    assert most == taken([model], with_flash(nbytes + 512))
+    less = taken([model], with_flash(nbytes - 512))
+    small = sizes.file_bytes(most, BOARD.processor) - sizes.file_bytes(less, BOARD.processor)
+    assert less != most and small > 0
+    assert not taken([model], with_flash(nbytes - 4096))
 
 
 def test_speed_is_limited_by_the_board_alone() -> None:

@@ -189,7 +189,8 @@ _FAST_STRATEGIES = {
     "fast_connected": fully_connected(),
     "stems": windowed("CONV_2D", ((3, 3),), (1, 3), (2, 2)),
     "stems_of_one": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (1,), (2, 2)),
-    "bands": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (20, 40)),
+    "bands": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (4, 40)),
+    "bands_by_two": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (2, 2), (8, 40)),
     "narrow": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 5, 8, 11), (1, 1), (3, 32), (3, 6)),
     "lowest": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 7), (1, 1), (2, 4), (3, 6)),
     "narrow_planes": windowed(
@@ -199,7 +200,7 @@ _FAST_STRATEGIES = {
 }
 # What makes rows of those, and at least how often.
 _DRIVERS = {
-    "ta_depthwise_conv_2d_s8_3x3_dsp_bands": 5,
+    "ta_depthwise_conv_2d_s8_3x3_dsp_bands": 10,
     "ta_depthwise_conv_2d_s8_3x3_dsp_narrow": 10,
     "ta_depthwise_conv_2d_s8_planes_narrow_dsp_strips": 5,
     "ta_depthwise_conv_2d_s8_planes_five_dsp_strips": 5,

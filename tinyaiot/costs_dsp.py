@@ -34,6 +34,7 @@ _TILE_COLUMNS = 6
 _MOST_FOURS = 16
 _GROUPED_TILES = "ta_conv_2d_s8_winograd_ram_dsp"
 _BAND_ROWS = 14
+_BAND_ROWS_BY_TWO = 6
 _QUAD_TURNS = 4
 
 
@@ -413,30 +414,56 @@ def _depthwise(work: Work) -> Features:
 
 def _bands(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp_bands``, of all rows at once."""
-    channels, height = integer(work, "out_channels", 1), work.node.output.height
+    channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
     pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
-    bands = -(-height // _BAND_ROWS)
-    words = (height + height % 2) // 2 + bands
-    found: Counter[str] = Counter({"band": bands, "band word": words})
+    bands = [*_bands_of(work.node.output.height, _BAND_ROWS if stride == 1 else _BAND_ROWS_BY_TWO)]
+    words = sum(count * stride // 2 + 1 for _, count in bands)
+    padded = sum(_rows_beside(work, y, count) for y, count in bands)
+    downwards = sum(count // 2 for _, count in bands)
+    found: Counter[str] = Counter({"band": len(bands), "band word": words})
     (span,) = spans(work)
     found.update(_clamped(work, span))
     for x, count in span.stretches(max(integer(work, "stretch", 1), 1)):
-        left = x - pad
-        inside = min(left + count + 2, width) - max(left, 0)
+        # A column that would be left is made together with the one before.
+        start, count = (x - 1, 2) if count == 1 else (x, count)
+        left = start * stride - pad
+        columns = (count - 1) * stride + 3
+        inside = min(left + columns, width) - max(left, 0)
         passes = -(-channels // WORD)
-        tops = bands * passes * WORD
-        found["stretch"] += bands
-        found["column beside"] += bands * (count + 2 - inside)
-        found["pass"] += bands * passes
+        pairs = -(-count // 2)
+        found["stretch"] += len(bands)
+        found["column beside"] += len(bands) * (columns - inside)
+        found["pass"] += len(bands) * passes
         found["pass word"] += words * passes
         found["pass word column"] += words * passes * inside
-        found["pass column"] += passes * inside
-        found["channel"] += tops
-        found["channel pair"] += tops * (count // 2)
-        found["channel odd"] += tops * (count % 2)
-        found["channel pair word"] += (words - bands) * passes * WORD * (count // 2)
-        found["channel odd word"] += (words - bands) * passes * WORD * (count % 2)
+        found["pass padded"] += padded * passes
+        found["pass padded column"] += padded * passes * inside
+        found["channel"] += len(bands) * passes * WORD
+        found["channel odd"] += len(bands) * passes * WORD * (count % 2)
+        found["channel pair"] += len(bands) * passes * WORD * pairs
+        found[f"channel pair down s{stride}"] += downwards * passes * WORD * pairs
     return dict(found)
+
+
+def _bands_of(height: int, most: int) -> Iterator[tuple[int, int]]:
+    """First rows of bands and how many they have: even numbers, a row being made again where one
+    would be left."""
+    y = 0
+    while y < height:
+        left = height - y
+        if left < most and left % 2:
+            y, left = (y - 1, left + 1) if y else (y, left - 1)
+        count = min(left, most)
+        yield y, count
+        y += count
+
+
+def _rows_beside(work: Work, y: int, count: int) -> int:
+    """Rows of a band's words that are above or below the input."""
+    stride, height = integer(work, "stride_h", 1), work.node.input(0).height
+    top = y * stride - integer(work, "pad_top", 0)
+    rows = 2 * (count * stride // 2 + 1)
+    return max(-top, 0) + max(top + rows - height, 0)
 
 
 def _narrow(work: Work) -> Features:

@@ -27,16 +27,22 @@ _MAX_ACTIVATION_BYTES = 65_000
 _DEVIATIONS = (15, 30, 45)
 _MAX_WEIGHTS_BYTES = 80_000
 _MAX_MACS = 2_500_000
+_FEW_COLUMNS = (3, 4, 5, 6)
 _COMMON_CHANNELS = (8, 16, 24, 32, 40, 48, 64, 96, 128, 256, 480)
 
 
 @dataclass
 class Draw:
-    """Draws the nodes of one graph; tensors are numbered as they come."""
+    """Draws the nodes of one graph; tensors are numbered as they come.
+
+    Attributes:
+        is_narrow: whether images have but a few columns, for which there are kernels of their own.
+    """
 
     rng: np.random.Generator
     tensors: list[Tensor] = field(default_factory=list)
     nodes: int = 0
+    is_narrow: bool = False
 
     def pick(self, *choices: Any) -> Any:
         return choices[int(self.rng.integers(len(choices)))]
@@ -127,6 +133,8 @@ def _convolution(draw: Draw, depthwise: bool) -> Node | None:
     else:
         height = draw.size(2, 48)
         width = height if draw.chance(0.6) else draw.size(2, 48)
+    if draw.is_narrow:
+        width = int(draw.pick(*_FEW_COLUMNS))
     kernel_h = int(draw.pick(3, 3, 3, 5, 7, 1) if depthwise else draw.pick(1, 1, 1, 3, 3, 5, 4))
     kernel_w = kernel_h if draw.chance(0.85) else int(draw.pick(1, 2, 3, 4, 5, 10))
     padding = Padding.SAME if draw.chance(0.8) else Padding.VALID

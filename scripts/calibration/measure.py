@@ -41,6 +41,8 @@ _MAX_NODES = 250
 _SMALL_BYTES = 1_500
 _INPUT_BYTES = 65_536
 _ATTEMPTS = 16
+# A part as many again of images of few columns, where kernels are left that have too few layers.
+_NARROW = 4
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,12 @@ def draw_batches(core: Core, board: Board, seed: int, quota: int) -> Iterator[Ba
     lots = [Lot(Draw(rng), most) for _ in cores]
     for op in drawn_operators():
         chosen: dict[str, int] = {}
-        for attempt in range(_ATTEMPTS * quota * len(cores)):
+        attempts = _ATTEMPTS * quota * len(cores)
+        for attempt in range(attempts + attempts // _NARROW):
             if chosen and min(chosen.values()) >= quota:
                 break
             k = attempt % len(cores)
+            lots[k].draw.is_narrow = attempt >= attempts
             if not lots[k].add(op, cores[k], chosen, quota):
                 continue
             if lots[k].is_full:

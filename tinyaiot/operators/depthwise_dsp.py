@@ -19,7 +19,7 @@ from tinyaiot.operators.windows import Window
 _CHANNELS = 4
 _MAX_COLUMNS = 32
 _BAND_WORDS = 8
-_LEAST_BAND = 24
+_LEAST_BAND = 4
 _NARROW = range(3, 7)
 _NARROW_BYTES = 768
 _NARROW_PLANES = range(3, 6)
@@ -115,11 +115,14 @@ def strip_bytes(node: Node, core: Core) -> int:
 
 
 def takes_bands(node: Node, core: Core) -> bool:
-    """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp_bands`` is exact, and not slower than pairs."""
+    """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp_bands`` is exact, and not slower than strips."""
+    a = node.attributes
     return (
         takes_strips(node, core)
-        and row_pairs(node) is not None
+        and a.dilation_h == 1
+        and a.stride_h == a.stride_w
         and node.output.height >= _LEAST_BAND
+        and node.output.width > 1
     )
 
 

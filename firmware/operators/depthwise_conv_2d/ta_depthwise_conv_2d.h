@@ -29,8 +29,9 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_dsp;
  * lies whole in memory, without gaps, and nowhere where input is. */
 void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
-/* The same, in bands of up to fourteen output rows. Needs [columns][4][8] words of scratch for the
- * input columns of `stretch` output pixels, row pointers included. */
+/* The same, in bands of up to fourteen output rows, or where both strides are 2 of up to six, which have
+ * at least two columns. Needs [columns][4][8] words of scratch for the input columns of `stretch` output
+ * pixels, row pointers included. */
 void ta_depthwise_conv_2d_s8_3x3_dsp_bands(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
 /* The same, of images of three to six columns and at least two rows, which are padded to as many

@@ -15,46 +15,60 @@
 #define CHANNELS 4
 #define MOST_ROWS 14 /* of outputs */
 
-/* What a row's columns are laid out by; the assembly knows the offsets. */
+/* What rows are laid out by; the assembly knows the offsets. */
 typedef struct columns {
-    int32_t channels; /* 0: from a column to the next */
-    int32_t plane;    /* 4: bytes from a channel's plane to the next */
-    int32_t zero;     /* 8: less the input's zero point, in both halves */
-    int32_t pairs;    /* 12: of columns */
-    int32_t odd;      /* 16: whether there is a column behind them, beside which is any value */
+    int32_t channels;           /* 0: from a column to the next */
+    int32_t plane;              /* 4: bytes from a channel's plane to the next */
+    int32_t zero;               /* 8: less the input's zero point, in both halves */
+    const int8_t *const *rows;  /* 12 */
+    const int8_t *const *end;   /* 16 */
+    int32_t pairs;              /* 20: of columns */
+    int32_t odd;                /* 24: whether there is a column behind them, beside which is any value */
 } columns;
 
-/* Lays out a row of four channels, 16 instructions for a pair. */
-__attribute__((naked, noinline)) static void lay_row(const columns *c __attribute__((unused)),
-                                                     int32_t *to __attribute__((unused)),
-                                                     const int8_t *in __attribute__((unused)))
+/* Lays out rows of four channels, 16 instructions for a pair. */
+__attribute__((naked, noinline)) static void lay_rows(const columns *c __attribute__((unused)),
+                                                      int32_t *to __attribute__((unused)),
+                                                      int32_t channel __attribute__((unused)))
 {
-    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, lr}\n"
-                     "ldmia r0, {r3, r4, r5, r6, r7}\n"
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
+                     "ldmia r0!, {r3, r4, r5, r6, r7, r8, r9}\n"
+                     "mov r11, r2\n"
+                     "push {r7, r8, r9}\n"
+                     "mov r0, r6\n"
                      "add r12, r4, r4, lsl #1\n"
                      "add r12, r1\n"
                      "1:\n"
+                     "ldr r2, [r0], #4\n"
+                     "ldr r6, [sp, #4]\n"
+                     "ldr r7, [sp, #8]\n"
+                     "add r2, r11\n"
+                     "2:\n"
                      "ldr r8, [r2]\n"
                      "ldr r9, [r2, r3]\n"
                      "add r2, r2, r3, lsl #1\n"
-                     "2:\n"
+                     "3:\n"
                      "pkhbt r10, r8, r9, lsl #16\n"
                      "pkhtb r9, r9, r8, asr #16\n"
                      "sxtab16 r8, r5, r10\n"
                      "sxtab16 r10, r5, r10, ror #8\n"
                      "sxtab16 lr, r5, r9\n"
                      "sxtab16 r9, r5, r9, ror #8\n"
+                     "str r9, [r12], #4\n"
                      "str r10, [r1, r4]\n"
                      "str lr, [r1, r4, lsl #1]\n"
-                     "str r9, [r12], #4\n"
                      "str r8, [r1], #4\n"
                      "subs r6, #1\n"
-                     "bgt 1b\n"
+                     "bgt 2b\n"
                      "subs r7, #1\n"
                      "itt pl\n"
                      "ldrpl r8, [r2]\n"
-                     "bpl 2b\n"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, pc}\n");
+                     "bpl 3b\n"
+                     "ldr r6, [sp]\n"
+                     "cmp r0, r6\n"
+                     "bne 1b\n"
+                     "add sp, #12\n"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
 
 /* Four channels of some rows; the assembly knows the offsets, and makes this its frame. */
@@ -79,8 +93,9 @@ typedef struct pass {
 /* Of row k of the filter columns 0 and 1, and 1 and 2, times 256. */
 #define FILTER(k) "ldrd r11, r12, [sp, #60 + 8 * " k "]\n"
 
-/* What a row adds to outputs of three to six columns, which are r2 to r7. */
-#define ROW_3(k, start)                                                                           \
+/* What row k of the filter adds to outputs of three to six columns, which are r2 to r7; at: the row
+ * under it. */
+#define ROW_3(k, at, start)                                                                       \
     "ldmia r0!, {r8, r9}\n" FILTER(k)                                                             \
     "smlad r2, r8, r12, " start("r2") "\n"                                                        \
     "smlad r3, r8, r11, " start("r3") "\n"                                                        \
@@ -94,57 +109,75 @@ typedef struct pass {
     "smlad r5, r9, r11, " start("r5") "\n"                                                        \
     "smlabt r3, r9, r12, r3\n"                                                                    \
     "smlad r4, r9, r12, r4\n"
-#define ROW_4(k, start) "ldmia r0!, {r8, r9}\n" FILTER(k) UP_TO_4(start)
+#define ROW_4(k, at, start) "ldmia r0!, {r8, r9}\n" FILTER(k) UP_TO_4(start)
 #define UP_TO_5(start)                                                                            \
     UP_TO_4(start)                                                                                \
     "smlatb r6, r9, r11, " start("r6") "\n"                                                       \
     "smlabt r5, r10, r12, r5\n"
-#define ROW_5(k, start)                                                                           \
-    "ldmia r0!, {r8, r9, r10}\n" FILTER(k) UP_TO_5(start)                                         \
+/* Loads side by side take a cycle each. */
+#define LOAD(k, at)                                                                               \
+    "ldr r8, [r0, #12 * " at "]\n"                                                                \
+    "ldr r9, [r0, #12 * " at " + 4]\n"                                                            \
+    "ldr r10, [r0, #12 * " at " + 8]\n"                                                           \
+    "ldr r11, [sp, #60 + 8 * " k "]\n"                                                            \
+    "ldr r12, [sp, #64 + 8 * " k "]\n"
+#define ROW_5(k, at, start)                                                                       \
+    LOAD(k, at) UP_TO_5(start)                                                                    \
     "smlabb r6, r10, r12, r6\n"
-#define ROW_6(k, start)                                                                           \
-    "ldmia r0!, {r8, r9, r10}\n" FILTER(k) UP_TO_5(start)                                         \
+#define ROW_6(k, at, start)                                                                       \
+    LOAD(k, at) UP_TO_5(start)                                                                    \
     "smlad r7, r10, r11, " start("r7") "\n"                                                       \
     "smlad r6, r10, r12, r6\n"
 #define BIAS(sum) "r1"
 #define SUM(sum) sum
 
-#define OUTPUT(sum, address)                                                                      \
+#define OUTPUT(sum)                                                                               \
     "smmla " sum ", " sum ", r8, r9\n"                                                            \
-    "ssat " sum ", #8, " sum ", asr #8\n"                                                         \
-    "strb " sum ", " address "\n"
-
-/* Requantizes and stores a row; back to the rows of the plane that the next starts with. */
-#define DONE_3                                                                                    \
-    "ldmia sp, {r8, r9, r10, r11}\n"                                                              \
-    "subs r0, #16\n" OUTPUT("r2", "[lr]") OUTPUT("r3", "[lr, r10]")                               \
-        OUTPUT("r4", "[lr, r10, lsl #1]")                                                         \
+    "ssat " sum ", #8, " sum ", asr #8\n"
+#define STORE_3                                                                                   \
+    "strb r2, [lr]\n"                                                                             \
+    "strb r3, [lr, r10]\n"                                                                        \
+    "strb r4, [lr, r10, lsl #1]\n"                                                                \
     "add lr, lr, r10, lsl #1\n"                                                                   \
     "add lr, r10\n"
+
+/* Requantizes and stores a row. */
+#define DONE_3 "ldmia sp, {r8, r9, r10, r11}\n" OUTPUT("r2") OUTPUT("r3") OUTPUT("r4") STORE_3
 #define DONE_4                                                                                    \
-    DONE_3 OUTPUT("r5", "[lr]")                                                                   \
+    DONE_3 OUTPUT("r5")                                                                           \
+    "strb r5, [lr]\n"                                                                             \
     "add lr, r10\n"
 #define DONE_5                                                                                    \
-    DONE_3                                                                                        \
-    "subs r0, #8\n" OUTPUT("r5", "[lr]") OUTPUT("r6", "[lr, r10]")                                \
+    DONE_3 OUTPUT("r5") OUTPUT("r6")                                                              \
+    "strb r5, [lr]\n"                                                                             \
+    "strb r6, [lr, r10]\n"                                                                        \
     "add lr, lr, r10, lsl #1\n"
-#define DONE_6 DONE_5 OUTPUT("r7", "[lr]") "add lr, r10\n"
+#define DONE_6                                                                                    \
+    DONE_5 OUTPUT("r7")                                                                           \
+    "strb r7, [lr]\n"                                                                             \
+    "add lr, r10\n"
+
+/* From where loads left r0 behind two rows, and behind three, to where the next row starts. */
+#define BACK "subs r0, #16\n"
+#define STAY ""
+#define NEXT "adds r0, #12\n"
 
 /* All rows of a channel: those at the edges have two rows of input. */
-#define ROWS(row, done, middle, check)                                                            \
+#define ROWS(row, done, edge, inside, middle, check)                                              \
     "ldr r2, [sp, #52]\n"                                                                         \
     "lsls r2, r2, #31\n"                                                                          \
-    "bpl " check "f\n" row("1", BIAS) row("2", SUM) done                                          \
+    "bpl " check "f\n" row("1", "0", BIAS) row("2", "1", SUM) edge done                           \
     "ldr r1, [sp, #16]\n"                                                                         \
-    "b " check "f\n" middle ":\n" row("0", BIAS) row("1", SUM) row("2", SUM) done check ":\n"     \
+    "b " check "f\n" middle ":\n" row("0", "0", BIAS) row("1", "1", SUM) row("2", "2", SUM)       \
+    inside done check ":\n"                                                                       \
     "cmp r0, r11\n"                                                                               \
     "blo " middle "b\n"                                                                           \
     "ldr r2, [sp, #52]\n"                                                                         \
     "lsls r2, r2, #30\n"                                                                          \
-    "bpl.w 9f\n" row("0", BIAS) row("1", SUM) done                                                \
+    "bpl.w 9f\n" row("0", "0", BIAS) row("1", "1", SUM) done                                      \
     "b.w 9f\n"
 
-/* A row inside of six columns takes 62 instructions, of three 37. */
+/* A row inside of six columns takes 71 instructions, of three 36. */
 __attribute__((naked, noinline)) static void run(const pass *p __attribute__((unused)))
 {
     __asm__ volatile(
@@ -199,10 +232,10 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
         ".balign 4\n"
         "90:\n"
         ".word 3f + 1, 4f + 1, 5f + 1, 6f + 1\n"
-        "3:\n" ROWS(ROW_3, DONE_3, "13", "23")
-        "4:\n" ROWS(ROW_4, DONE_4, "14", "24")
-        "5:\n" ROWS(ROW_5, DONE_5, "15", "25")
-        "6:\n" ROWS(ROW_6, DONE_6, "16", "26")
+        "3:\n" ROWS(ROW_3, DONE_3, BACK, BACK, "13", "23")
+        "4:\n" ROWS(ROW_4, DONE_4, BACK, BACK, "14", "24")
+        "5:\n" ROWS(ROW_5, DONE_5, STAY, NEXT, "15", "25")
+        "6:\n" ROWS(ROW_6, DONE_6, STAY, NEXT, "16", "26")
         "9:\n"
         "ldr r3, [sp, #48]\n"
         "subs r3, #1\n"
@@ -226,6 +259,8 @@ static void make(const ta_conv_2d *op, const int8_t *const *rows, int32_t count,
         .channels = channels,
         .plane = 4 * pairs * height,
         .zero = (-zero & 0xffff) * 0x10001,
+        .rows = rows + top,
+        .end = rows + top + height,
         .pairs = op->out_width / 2,
         .odd = op->out_width & 1,
     };
@@ -241,11 +276,8 @@ static void make(const ta_conv_2d *op, const int8_t *const *rows, int32_t count,
     for (int32_t k = 0; k < channels; k += CHANNELS) {
         /* The last four are made again where channels are no multiple of four. */
         const int32_t channel = k + CHANNELS <= channels ? k : channels - CHANNELS;
-        int32_t *to = op->scratch;
-        p.plane = to;
-        for (int32_t row = 0; row < height; ++row, to += pairs) {
-            lay_row(&c, to, rows[top + row] + channel);
-        }
+        lay_rows(&c, op->scratch, channel);
+        p.plane = op->scratch;
         p.out = out + channel;
         p.weights = op->weights + 9 * channel;
         p.words = op->bias + 2 * channel;
