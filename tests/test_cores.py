@@ -31,7 +31,7 @@ from tinyaiot.boards import Board, board_by_id
 from tinyaiot.cores import UNLIMITED_FLASH, Core, core_by_id
 from tinyaiot.errors import UnsupportedModelError
 from tinyaiot.frontends import Model, tflite
-from tinyaiot.operators import operator_of, operators
+from tinyaiot.operators import large_code_files, operator_of, operators
 from tinyaiot.operators.base import PORTABLE, REFERENCE
 
 BOARDS = ("microbit", "mps2-an385", "mps2-an386", "mps3-an547", "hifive1")
@@ -253,14 +253,20 @@ def kernels(case: emulated.Case, core: Core) -> Iterator[str]:
 
 
 def cores() -> list[Core]:
-    """Those of the boards, and one where kernels may take any flash to be faster."""
+    """Those of the boards, and two where kernels may take any flash, or any code, to be faster."""
     processors = [board_by_id(board_id).processor for board_id in BOARDS]
-    return [*processors, spacious(board_by_id(SPACIOUS_BOARD))]
+    board = board_by_id(SPACIOUS_BOARD)
+    return [*processors, spacious(board), roomy(board)]
 
 
 def spacious(board: Board) -> Core:
     """Its core, where kernels may take any flash."""
     return board.processor.with_flash_limit(UNLIMITED_FLASH)
+
+
+def roomy(board: Board) -> Core:
+    """Its core, where kernels may have any larger code."""
+    return board.processor.with_large_code(large_code_files())
 
 
 def board_with_tools(board_id: str) -> Board:
@@ -285,6 +291,14 @@ def test_operators_with_flash_to_spare_equal_tflm(tmp_path: Path) -> None:
     others = [case for case in cases(core) if _differs(case, core, board.processor)]
     assert others
     emulated.check(others, board, tmp_path, flash_limit=UNLIMITED_FLASH)
+
+
+def test_operators_of_larger_code_equal_tflm(tmp_path: Path) -> None:
+    board = board_with_tools(SPACIOUS_BOARD)
+    core = roomy(board)
+    others = [case for case in cases(core) if _differs(case, core, board.processor)]
+    assert others
+    emulated.check(others, board, tmp_path, large_code=core.large_code)
 
 
 def _differs(case: emulated.Case, a: Core, b: Core) -> bool:

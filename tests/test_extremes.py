@@ -28,6 +28,7 @@ from tests.test_cores import (
     cases,
     cores,
     kernels,
+    roomy,
     spacious,
     with_other_scratch,
 )
@@ -100,6 +101,7 @@ _LAYERS = (
     Layer("CONV_2D", (3, 3), 8),
     Layer("CONV_2D", (3, 3), 3, stride=2),
     Layer("CONV_2D", (2, 3), 1),
+    Layer("CONV_2D", (3, 4), 1),
     Layer("DEPTHWISE_CONV_2D", (3, 3), 0),
     Layer("DEPTHWISE_CONV_2D", (3, 3), 0, stride=2),
     Layer("DEPTHWISE_CONV_2D", (5, 2), 0),
@@ -306,6 +308,15 @@ def test_kernels_with_flash_to_spare_do(tmp_path: Path) -> None:
     assert emulated.check_apart(some, board, tmp_path, UNLIMITED_FLASH) == some
 
 
+def test_kernels_of_larger_code_do(tmp_path: Path) -> None:
+    board = board_with_tools(SPACIOUS_BOARD)
+    usual = {name for case in chosen(board.processor) for name in kernels(case, board.processor)}
+    core = roomy(board)
+    some = [case for case in chosen(core) if not usual >= {*kernels(case, core)}]
+    assert some
+    assert emulated.check_apart(some, board, tmp_path, large_code=core.large_code) == some
+
+
 def test_other_operators_keep_to_their_tensors(tmp_path: Path) -> None:
     board = board_with_tools(SPACIOUS_BOARD)
     some = of_each_operator(board.processor)
@@ -337,3 +348,11 @@ def test_kernels_with_flash_to_spare_do_under_all_regimes(tmp_path: Path) -> Non
     board = board_with_tools(SPACIOUS_BOARD)
     some = chosen(spacious(board), thorough=True)
     assert emulated.check_apart(some, board, tmp_path, UNLIMITED_FLASH) == some
+
+
+@pytest.mark.slow
+def test_kernels_of_larger_code_do_under_all_regimes(tmp_path: Path) -> None:
+    board = board_with_tools(SPACIOUS_BOARD)
+    core = roomy(board)
+    some = chosen(core, thorough=True)
+    assert emulated.check_apart(some, board, tmp_path, large_code=core.large_code) == some

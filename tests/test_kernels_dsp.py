@@ -21,7 +21,7 @@ from tests.test_cores import drawn, kernels, with_other_scratch
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.cores import UNLIMITED_FLASH, Core
 from tinyaiot.graph import Graph
-from tinyaiot.operators import operator_of
+from tinyaiot.operators import large_code_files, operator_of
 from tinyaiot.operators.linear import LinearKernel
 from tinyaiot.operators.windows import Padding, Window
 
@@ -43,6 +43,7 @@ _EXPECTED = {
 _SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}
 _ROOMY = "ta_conv_2d_s8_winograd_ram_dsp"
 _WIDE = {"ta_conv_2d_s8_wide_dsp", "ta_fully_connected_s8_wide_dsp"}
+_UNROLLED = {"ta_conv_2d_s8_unrolled_dsp", "ta_fully_connected_s8_unrolled_dsp"}
 _SMALL = {
     "ta_conv_2d_s8_dsp",
     "ta_conv_2d_s8_pieces_dsp",
@@ -198,6 +199,15 @@ _FAST_STRATEGIES = {
     ),
     "five": windowed("DEPTHWISE_CONV_2D", ((5, 5), (3, 4)), (4, 5, 8, 11), (2, 1)),
 }
+_UNROLLED_STRATEGIES = {
+    "unrolled": windowed("CONV_2D"),
+    "unrolled_stems": windowed("CONV_2D", ((3, 3),), (3,), (2, 2)),
+    "unrolled_stems_of_one": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (1,), (2, 2)),
+    "of_one_row": windowed("CONV_2D", ((1, 1), (1, 1), (1, 2)), (8, 12, 24, 36, 64, 68, 140)),
+    "joined": windowed("CONV_2D", ((4, 4), (10, 4), (1, 4)), (1,), (2, 2), (10, 12), (5, 18)),
+    "joined_pairs": windowed("CONV_2D", ((3, 2), (2, 2)), (2,), (2, 2), (3, 12), (5, 18)),
+    "connected_unrolled": fully_connected(),
+}
 # What makes rows of those, and at least how often.
 _DRIVERS = {
     "ta_depthwise_conv_2d_s8_3x3_dsp_bands": 10,
@@ -275,6 +285,18 @@ def test_widened_filters_and_bands_equal_tflm(board: Board, tmp_path: Path) -> N
     drivers = Counter(_driver(case, core) for case in cases)
     assert all(drivers[name] >= least for name, least in _DRIVERS.items()), drivers
     emulated.check(cases, board, tmp_path, flash_limit=UNLIMITED_FLASH)
+
+
+@pytest.mark.parametrize("strategy", ("plain", "rows", "blocks"))
+def test_unrolled_kernels_equal_tflm(strategy: str, board: Board, tmp_path: Path) -> None:
+    core = board.processor.with_large_code(large_code_files())
+    count = _CASES if strategy == "plain" else _CASES // 3
+    cases = [case for name, s in _UNROLLED_STRATEGIES.items() for case in drawn(s, name, count)]
+    taken = Counter(k for case in cases for k in kernels(case, core))
+    assert all(taken[name] >= 5 for name in _UNROLLED), taken
+    drivers = Counter(_driver(case, core) for case in cases)
+    assert drivers["ta_conv_2d_s8_joined_dsp"] >= 5, drivers
+    emulated.check(cases, board, tmp_path, strategy, large_code=core.large_code)
 
 
 def _driver(case: emulated.Case, core: Core) -> str | None:

@@ -24,6 +24,9 @@ from tinyaiot.operators.convolution import convolution_windows
 
 _GROUP = 3
 _WIDE_GROUP = 2
+# Of three pixels whose loop is unrolled: what runs straight into it.
+_STRAIGHT_OF_3 = 16
+_UNROLLED_TURNS = 10
 _STRAIGHT_FOURS = (2, 4, 6)
 _WIDE_TURNS = 32
 # Rows of windows of which several groups are widened one after another by code of their own.
@@ -43,18 +46,32 @@ def _groups(work: Work) -> Features:
     return _by_groups(work, _GROUP, _linear)
 
 
+def _unrolled_groups(work: Work) -> Features:
+    """``ta_conv_2d_s8_unrolled_dsp``, or all rows by ``ta_conv_2d_s8_joined_dsp``."""
+    if work.call.function.endswith("_joined_dsp"):
+        return _joined(work)
+    return _by_groups(work, _GROUP, _unrolled_linear, knows=True)
+
+
 def _wide_groups(work: Work) -> Features:
     """``ta_conv_2d_s8_wide_dsp``."""
-    return _by_groups(work, _WIDE_GROUP, _wide_linear)
+    return _by_groups(work, _WIDE_GROUP, _wide_linear, knows=True)
 
 
 def _by_groups(
-    work: Work, most: int, linear: Callable[[Work, int, int, int], Features]
+    work: Work,
+    most: int,
+    linear: Callable[[Work, int, int, int], Features],
+    knows: bool = False,
 ) -> Features:
-    """``ta_convolve_groups``, ``most`` windows at a time."""
+    """``ta_convolve_groups``, ``most`` windows at a time.
+
+    Args:
+        knows: how to widen the commonest windows faster.
+    """
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
     taps = field["kernel_h"] * field["kernel_w"] * field["in_channels"]
-    known = _known_windows(field) if most == _WIDE_GROUP else None
+    known = _known_windows(field) if knows else None
     found: Counter[str] = Counter()
     for span in spans(work):
         found.update(row_trips(work, span.times))
@@ -67,6 +84,8 @@ def _by_groups(
             if kind == "inner" and known is not None:
                 found[known] += times
                 found[f"{known} four"] += times * taps // WORD
+                if most == _GROUP:
+                    found[f"{known} loop"] += times * sum(divmod(taps // WORD, 4))
             elif kind == "edge" and field["in_channels"] % WORD == 0:
                 found.update(_widened_taps(field, lanes, times))
             else:
@@ -254,6 +273,54 @@ def _linear(work: Work, taps: int, lanes: int, times: int) -> Features:
     }
 
 
+def _unrolled_linear(work: Work, taps: int, lanes: int, times: int) -> Features:
+    """``ta_linear_s8_unrolled_dsp`` over groups of ``lanes`` pixels."""
+    found = _linear(work, taps, lanes, times)
+    if lanes == 1:
+        return found
+    fours = max(-(-taps // WORD), _FEWEST_FOURS)
+    pairs, is_exact = found[f"pair {lanes}"], found[f"pair {lanes} exact"] > 0
+    if lanes < _GROUP:
+        return found | {f"pair {lanes} turn": pairs * ((fours + 2) // WORD)}
+    turns, begin = divmod(2 * fours - 1, 3)
+    runs = -(-(turns + begin // 2) // _UNROLLED_TURNS)
+    return {
+        "group": times,
+        "group odd": found["group odd"],
+        "pair 3": pairs,
+        "pair 3 exact": pairs * is_exact,
+        "pair 3 straight": pairs * (not is_exact and fours == _STRAIGHT_OF_3),
+        "pair 3 two": pairs * 2 * fours,
+        "pair 3 turn": pairs * turns,
+        "pair 3 again": pairs * (runs - 1),
+        "pair 3 looped": pairs * (runs > 1 and not is_exact),
+    }
+
+
+def _joined(work: Work) -> Features:
+    """``ta_conv_2d_s8_joined_dsp``: groups of windows of all rows of a call."""
+    field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
+    (span,) = spans(work)
+    channels, height = field["in_channels"], field["kernel_h"]
+    last = (field["in_width"] - field["kernel_w"]) * channels
+    starts = ((x * field["stride_w"] - field["pad_left"]) * channels for x in range(span.count))
+    rows = span.times // work.calls
+    groups, lanes = divmod(rows * span.count, _GROUP)
+    found: Counter[str] = Counter(row_trips(work, span.times))
+    found.update(_clamped(work, Span(span.start, span.stop, work.calls), rows))
+    found["call joined"] += work.calls
+    found["window"] += span.times * span.count
+    found["window beside"] += span.times * sum(not 0 <= start <= last for start in starts)
+    found["window h"] += span.times * span.count * height
+    found["joined group"] += work.calls * groups
+    found.update(_unrolled_linear(work, height * WORD, _GROUP, work.calls * groups))
+    if lanes:
+        found["joined group"] += work.calls
+        found[f"closed {lanes} h"] += work.calls * height
+        found.update(_unrolled_linear(work, height * WORD, lanes, work.calls))
+    return dict(found)
+
+
 def _wide_linear(work: Work, taps: int, lanes: int, times: int) -> Features:
     """``ta_linear_s8_wide_dsp`` over groups of ``lanes`` pixels."""
     channels = integer(work, "out_channels", 1)
@@ -284,6 +351,11 @@ def _wide_linear(work: Work, taps: int, lanes: int, times: int) -> Features:
 def _connected(work: Work) -> Features:
     """``ta_fully_connected_s8_dsp``."""
     return _batches(work, _linear)
+
+
+def _connected_unrolled(work: Work) -> Features:
+    """``ta_fully_connected_s8_unrolled_dsp``."""
+    return _batches(work, _unrolled_linear)
 
 
 def _connected_wide(work: Work) -> Features:
@@ -567,11 +639,13 @@ _WINDOW_FIELDS = (
 )
 FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_dsp": _groups,
+    "ta_conv_2d_s8_unrolled_dsp": _unrolled_groups,
     "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
     "ta_conv_2d_s8_quads_pieces_dsp": _window_pieces,
     "ta_fully_connected_s8_quads_pieces_dsp": _batch_pieces,
     "ta_fully_connected_s8_dsp": _connected,
+    "ta_fully_connected_s8_unrolled_dsp": _connected_unrolled,
     "ta_fully_connected_s8_wide_dsp": _connected_wide,
     "ta_fully_connected_s8_quads_dsp": _connected_quads,
     "ta_conv_2d_s8_winograd_dsp": _tiles,

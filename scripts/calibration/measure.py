@@ -21,7 +21,7 @@ from tinyaiot.devices.link import Device
 from tinyaiot.disassembly import disassembled
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.loops import Work
-from tinyaiot.operators import operator_of
+from tinyaiot.operators import large_code_files, operator_of
 from tinyaiot.operators.base import Rows
 from tinyaiot.operators.blocks import makes_blocks
 from tinyaiot.operators.linear import LinearKernel
@@ -79,11 +79,15 @@ def draw_batches(core: Core, board: Board, seed: int, quota: int) -> Iterator[Ba
     """Batches in which each kernel of the core has ``quota`` layers, where as many can be drawn.
 
     Kernels further down in their operator's table are had by limiting scratch; those that take
-    more flash to be faster, in every other lot.
+    more flash to be faster, in other lots; in others again those whose code alone does.
     """
     rng = np.random.default_rng(seed)
     most = min(board.flash.size_bytes - _CODE_BYTES, _MOST_CONSTANTS_BYTES)
-    cores = [core, core.with_flash_limit(UNLIMITED_FLASH)]
+    cores = [
+        core,
+        core.with_flash_limit(UNLIMITED_FLASH),
+        *([core.with_large_code(large_code_files())] if "dsp" in core.features else []),
+    ]
     lots = [Lot(Draw(rng), most) for _ in cores]
     for op in drawn_operators():
         chosen: dict[str, int] = {}

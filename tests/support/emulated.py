@@ -83,21 +83,27 @@ def check(
     folder: Path,
     strategy: str | None = None,
     flash_limit: int = 0,
+    large_code: Iterable[str] = (),
 ) -> int:
     """Asserts that ``board`` makes TFLM's tensors, whatever the case; returns how many images.
 
     Args:
         strategy: of the plans; by default the first that fits.
         flash_limit: what each kernel may take of flash to be faster.
+        large_code: the files of larger code that kernels may have.
     """
-    batches = list(batched(cases, board, strategy, flash_limit))
+    batches = list(batched(cases, board, strategy, flash_limit, large_code))
     for k, batch in enumerate(batches):
         _check_image(batch, board, folder / f"{board.id}-{k}")
     return len(batches)
 
 
 def check_apart(
-    cases: Sequence[Case], board: Board, folder: Path, flash_limit: int = 0
+    cases: Sequence[Case],
+    board: Board,
+    folder: Path,
+    flash_limit: int = 0,
+    large_code: Iterable[str] = (),
 ) -> list[Case]:
     """Asserts the same with nothing beside anything in the arena, and that kernels keep to theirs.
 
@@ -108,7 +114,7 @@ def check_apart(
     Returns:
         the cases that fit the board so.
     """
-    batches = list(batched(cases, board, flash_limit=flash_limit, apart=True))
+    batches = list(batched(cases, board, None, flash_limit, large_code, apart=True))
     for k, batch in enumerate(batches):
         _check_canaries(batch, board, folder / f"{board.id}-{k}")
     return [case for batch in batches for case, _ in batch]
@@ -119,6 +125,7 @@ def batched(
     board: Board,
     strategy: str | None = None,
     flash_limit: int = 0,
+    large_code: Iterable[str] = (),
     apart: bool = False,
 ) -> Iterator[list[tuple[Case, Plan]]]:
     """The cases, planned, in lots whose arenas the board holds side by side.
@@ -128,7 +135,7 @@ def batched(
             does not hold then are left out.
     """
     memories = pipeline.memories(board)
-    core = board.processor.with_flash_limit(flash_limit)
+    core = board.processor.with_flash_limit(flash_limit).with_large_code(large_code)
     batch: list[tuple[Case, Plan]] = []
     left = capacities = {m.name: m.capacity_bytes for m in memories}
     for case in cases:

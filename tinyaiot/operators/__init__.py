@@ -29,3 +29,9 @@ def operators() -> MappingProxyType[str, Operator[Any]]:
 def operator_of(node: Node) -> Operator[Any]:
     """The operator of a node of a checked graph."""
     return operators()[node.op]
+
+
+def large_code_files() -> frozenset[str]:
+    """All files of larger code that kernels have."""
+    kernels = (kernel for operator in operators().values() for kernel in operator.kernels)
+    return frozenset(file for kernel in kernels for file in kernel.large_code)

@@ -7,6 +7,7 @@ channel. ``meets_all_channels`` says which nodes those are.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tinyaiot.cores import Core
 from tinyaiot.graph import Node
@@ -44,9 +45,10 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
 
 
 def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
-    """Groups of widened windows, for cores with the DSP extension: of three, of two and of one;
-    and windows as they lie, one by one, with hardly any scratch: under four filters at a time they
-    take fewer instructions than a group of one, under two more."""
+    """Groups of widened windows, for cores with the DSP extension: of three with more code, which
+    may go on from row to row; of three, of two and of one; and windows as they lie, one by one,
+    with hardly any scratch: under four filters at a time they take fewer instructions than a group
+    of one, under two more."""
 
     def applies(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
@@ -76,7 +78,7 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
         tier=TUNED,
     )
 
-    def groups(most: int) -> Kernel:
+    def groups(most: int) -> LinearKernel:
         return LinearKernel(
             "ta_conv_2d_s8_dsp",
             "conv_2d/ta_conv_2d_s8_dsp.c",
@@ -88,8 +90,21 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
             tier=TUNED,
         )
 
+    unrolled = replace(
+        groups(linear_dsp.MOST_PIXELS),
+        function="ta_conv_2d_s8_unrolled_dsp",
+        source="conv_2d/ta_conv_2d_s8_unrolled_dsp.c",
+        shared=linear_dsp.UNROLLED_SOURCES,
+        large_code=(linear_dsp.UNROLLED,),
+    )
+    joined = replace(
+        unrolled,
+        applies=lambda node, core: linear_dsp.joins_rows(node) and applies(node, core),
+        shared=(*linear_dsp.UNROLLED_SOURCES, "conv_2d/ta_conv_2d_s8_joined_dsp.c"),
+        row_pairs=lambda node: "ta_conv_2d_s8_joined_dsp",
+    )
     several = (groups(most) for most in range(linear_dsp.MOST_PIXELS, 1, -1))
-    return (*several, quads_and_pieces, groups(1), pieces)
+    return (joined, unrolled, *several, quads_and_pieces, groups(1), pieces)
 
 
 def wide_groups(meets_all_channels: _Predicate) -> Kernel:

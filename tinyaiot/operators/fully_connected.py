@@ -125,6 +125,16 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             tier=TUNED,
         ),
         linear.LinearKernel(
+            "ta_fully_connected_s8_unrolled_dsp",
+            "fully_connected/ta_fully_connected_s8_unrolled_dsp.c",
+            applies=linear_dsp.takes_pairs,
+            scratch_bytes=_batch_bytes,
+            shared=linear_dsp.UNROLLED_SOURCES,
+            layout=linear_dsp.pairs,
+            tier=TUNED,
+            large_code=(linear_dsp.UNROLLED,),
+        ),
+        linear.LinearKernel(
             "ta_fully_connected_s8_dsp",
             "fully_connected/ta_fully_connected_s8_dsp.c",
             applies=linear_dsp.takes_pairs,

@@ -26,6 +26,10 @@ from tinyaiot.operators.linear import CLAMP_SOURCE, Constants, Linear, settled_l
 
 SHARED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_dsp.c")
 
+# Of kernels whose code is unrolled.
+UNROLLED = "dsp/ta_linear_s8_unrolled_dsp.c"
+UNROLLED_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", UNROLLED)
+
 # Of kernels whose filters are widened in flash.
 WIDE_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_wide_dsp.c")
 
@@ -151,6 +155,20 @@ def shares_columns(node: Node) -> bool:
         (horizontal.kernel, horizontal.stride, horizontal.dilation) == (3, 1, 1)
         and node.input(0).channels % 4 == 0
         and node.output.width >= MOST_PIXELS
+    )
+
+
+def joins_rows(node: Node) -> bool:
+    """Whether ``ta_conv_2d_s8_joined_dsp`` takes a convolution; its rows leave groups unfilled."""
+    horizontal = convolution_windows(node)[1]
+    row_bytes = horizontal.kernel * node.input(0).channels
+    return (
+        row_bytes == 4
+        and horizontal.kernel > 1
+        and horizontal.dilation == 1
+        and node.input(0).row_bytes >= row_bytes
+        and node.output.width > MOST_PIXELS
+        and node.output.width % MOST_PIXELS != 0
     )
 
 

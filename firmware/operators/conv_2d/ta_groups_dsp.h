@@ -323,7 +323,7 @@ static inline void ta_convolve_groups(const ta_conv_2d *op, const int8_t *const 
     int8_t *const start = out + x_start * op->out_channels;
     const int32_t outputs = (x_stop - x_start) * op->out_channels;
     out = start;
-#if TA_GROUP == 2
+#ifdef TA_KNOWN_WINDOWS
     next_windows next;
 #endif
     while (x_start < x_stop) {
@@ -340,7 +340,7 @@ static inline void ta_convolve_groups(const ta_conv_2d *op, const int8_t *const 
         if (groups > 0 && w.left >= 0 && w.left <= last) {
             const int32_t inner = (last - w.left) / pace + 1;
             layer.groups = inner < groups ? inner : groups;
-#if TA_GROUP == 2
+#ifdef TA_KNOWN_WINDOWS
             if (widens_known(op, rows, r.offset, &next)) {
                 layer.widen = next.widen;
                 layer.state = &next;

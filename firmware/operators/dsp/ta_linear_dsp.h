@@ -72,6 +72,9 @@ ta_linear_dsp ta_linear_dsp_of(const ta_requant *requant, const int8_t *weights,
  * the caller clamps them. */
 void ta_linear_s8_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
 
+/* The same where flash is no matter: 5 KB more for groups of three. */
+void ta_linear_s8_unrolled_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
+
 /* Widens 4 * fours taps of `lanes` pixels, `step` bytes apart, into a group; returns where their
  * next taps go. */
 int32_t *ta_linear_dsp_widen(int32_t *group, const int8_t *taps, int32_t step, int32_t fours,

@@ -52,6 +52,9 @@ ta_fully_connected_kernel ta_fully_connected_s8_v6m;
 /* Cores with the DSP extension; filters, bias, requant and their bounds as in ta_linear_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_dsp;
 
+/* The same by the code that convolutions in groups of three have. */
+ta_fully_connected_kernel ta_fully_connected_s8_unrolled_dsp;
+
 /* The same of channels in fours, filters as in ta_quads_dsp.h. */
 ta_fully_connected_kernel ta_fully_connected_s8_quads_dsp;
 
