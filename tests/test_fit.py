@@ -17,6 +17,7 @@ from tinyaiot.errors import DoesNotFitError
 from tinyaiot.fit import Verdict, fit_on, fits_of, smallest_fit
 from tinyaiot.frontends import load
 from tinyaiot.pipeline import Job, PlanOptions, Silent, deploy
+from tinyaiot.planner import Objective
 
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits" / "digits.tflite"
 SMALL, MIDDLE, LARGE = "lm3s811evb", "microbit", "mps2-an386"
@@ -111,7 +112,8 @@ def test_each_board_is_predicted_as_alone(tmp_path: Path) -> None:
 
 def test_code_that_exceeds_the_flash_does_not_fit() -> None:
     board = board_by_id(LARGE)
-    model, options = load(DIGITS), PlanOptions()
+    # By default there is smaller code for smaller flash.
+    model, options = load(DIGITS), PlanOptions(Objective.RAM)
     image = fit_on(model, board, options).image_bytes
     assert image is not None
     short = replace(board, flash=replace(board.flash, size_bytes=image - 1))
