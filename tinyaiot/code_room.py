@@ -25,8 +25,9 @@ from tinyaiot.planner.work import Run
 
 # Of an image beside its models' parameters, harness and start-up included.
 SMALL_IMAGE_BYTES = 20 * 1024
-# By how much predictions of sizes may be off.
-_MARGIN_BYTES = 256
+# By how much predictions of sizes may be off, of a layer and of the rest.
+_LAYER_MARGIN_BYTES = 4
+_MARGIN_BYTES = 64
 # Subsets of so many files are tried.
 _MOST_FILES = 8
 
@@ -63,8 +64,17 @@ def large_code(
 
 def keeps_small(models: Sequence[LoweredModel], core: Core, board: Board | None) -> bool:
     """Whether an image of lowered models is as small as it is to be, as far as that is known."""
+    found = _beyond_parameters(models, core, board)
+    return found is None or found <= SMALL_IMAGE_BYTES
+
+
+def _beyond_parameters(
+    models: Sequence[LoweredModel], core: Core, board: Board | None
+) -> int | None:
+    """What an image has beside parameters at most; None where that is not known."""
     found = sizes.beyond_parameters(models, core, board)
-    return found is None or found <= SMALL_IMAGE_BYTES - _MARGIN_BYTES
+    layers = sum(len(model.nodes) for model in models)
+    return None if found is None else found + _MARGIN_BYTES + _LAYER_MARGIN_BYTES * layers
 
 
 @dataclass(frozen=True)
@@ -118,11 +128,8 @@ class _Search:
 
     def fits(self, files: _Files) -> bool:
         models = [self._lowered(nodes, files) for nodes in self._models]
-        beyond = sizes.beyond_parameters(models, self._core, self._board)
-        if beyond is None:
-            return False
-        beyond += _MARGIN_BYTES
-        if self._is_small and beyond > SMALL_IMAGE_BYTES:
+        beyond = _beyond_parameters(models, self._core, self._board)
+        if beyond is None or (self._is_small and beyond > SMALL_IMAGE_BYTES):
             return False
         parameters = sum(sizes.parameter_bytes(model) for model in models)
         return self._board is None or beyond + parameters <= self._board.flash.size_bytes

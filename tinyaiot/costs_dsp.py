@@ -531,11 +531,10 @@ def _bands_of(height: int, most: int) -> Iterator[tuple[int, int]]:
 
 
 def _rows_beside(work: Work, y: int, count: int) -> int:
-    """Rows of a band's words that are above or below the input."""
+    """Rows under a band that are above or below the input."""
     stride, height = integer(work, "stride_h", 1), work.node.input(0).height
     top = y * stride - integer(work, "pad_top", 0)
-    rows = 2 * (count * stride // 2 + 1)
-    return max(-top, 0) + max(top + rows - height, 0)
+    return max(-top, 0) + max(top + (count - 1) * stride + 3 - height, 0)
 
 
 def _narrow(work: Work) -> Features:

@@ -226,6 +226,7 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
 typedef struct band {
     const int8_t *rows[2 * WORDS]; /* input rows; NULL: above or below the input */
     int32_t count;                 /* output rows */
+    int32_t height;                /* input rows that they need */
     int32_t words;                 /* of a column: two input rows each */
     int32_t first;                 /* input column of the stretch that lies inside */
     int32_t columns;               /* of them */
@@ -236,8 +237,8 @@ typedef struct band {
 static void pad_row(const band *b, int32_t row, int16_t zero)
 {
     int16_t *at = (int16_t *)(b->inside + (row >> 1)) + (row & 1);
-    for (int32_t k = b->columns * CHANNELS; k > 0; --k, at += 2 * WORDS) {
-        *at = zero;
+    for (int32_t k = b->columns; k > 0; --k, at += 2 * COLUMN_WORDS) {
+        at[0] = at[2 * WORDS] = at[4 * WORDS] = at[6 * WORDS] = zero;
     }
 }
 
@@ -256,7 +257,7 @@ static void lay_four(const band *b, int32_t channel, int32_t channels, int16_t z
         if (upper == NULL) {
             pad_row(b, 2 * k, zero);
         }
-        if (lower == NULL) {
+        if (lower == NULL && 2 * k + 1 < b->height) {
             pad_row(b, 2 * k + 1, zero);
         }
     }
@@ -348,6 +349,7 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_bands(const ta_conv_2d *op, int32_t y_start
     band b = { .count = 0 };
     for (int32_t y = y_start; y < y_stop; y += b.count) {
         b.count = band_rows(y_start, &y, y_stop, most);
+        b.height = (b.count - 1) * stride + 3;
         b.words = b.count * stride / 2 + 1;
         ta_window(&op->in, NULL, y * stride - op->pad_top, 1, 2 * b.words, b.rows);
         make(&b, op, op->out.data + y * row_bytes);
