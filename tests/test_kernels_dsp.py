@@ -211,7 +211,8 @@ _UNROLLED_STRATEGIES = {
 # What makes rows of those, and at least how often.
 _DRIVERS = {
     "ta_depthwise_conv_2d_s8_3x3_dsp_bands": 10,
-    "ta_depthwise_conv_2d_s8_3x3_dsp_narrow": 10,
+    "ta_depthwise_conv_2d_s8_3x3_dsp_narrow_four": 5,
+    "ta_depthwise_conv_2d_s8_3x3_dsp_narrow_six": 5,
     "ta_depthwise_conv_2d_s8_planes_narrow_dsp_strips": 5,
     "ta_depthwise_conv_2d_s8_planes_five_dsp_strips": 5,
 }

@@ -453,7 +453,7 @@ def _quads_in_pieces(work: Work, pixels: int, pieces: int, words: int) -> Featur
 
 def _depthwise(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp``: outputs of a row, or of two together."""
-    if work.call.function.endswith("_narrow"):
+    if "_3x3_dsp_narrow" in work.call.function:
         return _narrow(work)
     if work.call.function.endswith("_bands") and work.calls == 1:
         return _bands(work)
@@ -538,7 +538,7 @@ def _rows_beside(work: Work, y: int, count: int) -> int:
 
 
 def _narrow(work: Work) -> Features:
-    """``ta_depthwise_conv_2d_s8_3x3_dsp_narrow``: all outputs of a row at once."""
+    """``ta_depthwise_conv_2d_s8_3x3_dsp_narrow_...``: all outputs of a row at once."""
     output = work.node.output
     passes = -(-output.channels // WORD)
     rows = -(-output.height // work.calls)

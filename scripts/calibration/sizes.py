@@ -33,7 +33,7 @@ from tinyaiot.sizes import (
 )
 
 _SEED = 7
-_BATCHES = 12
+_BATCHES = 36
 # Sections that the linker kept, of archives and of the port's own objects.
 _MEMBER = re.compile(
     r"^ (\.\S+)\s+0x(?!0+\s)[0-9a-f]+\s+0x([0-9a-f]+)\s+(?:\S*/)?(lib\w+\.a\([^)]+\)|ta_\w+\.o)$",

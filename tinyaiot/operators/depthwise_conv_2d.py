@@ -43,7 +43,6 @@ _FOUR = 4
 # What makes rows together, in code beside that of a row.
 _FOLDER = "depthwise_conv_2d"
 _BANDS = f"{_FOLDER}/ta_depthwise_conv_2d_s8_3x3_dsp_bands.c"
-_NARROW = f"{_FOLDER}/ta_depthwise_conv_2d_s8_3x3_dsp_narrow.c"
 _NARROW_PLANES = f"{_FOLDER}/ta_depthwise_conv_2d_s8_planes_narrow_dsp.c"
 _FIVE_PLANES = f"{_FOLDER}/ta_depthwise_conv_2d_s8_planes_five_dsp.c"
 # Of planes of a strip; the last are of one output row.
@@ -192,15 +191,20 @@ _BANDS_3X3 = replace(
     row_pairs=depthwise_dsp.bands,
     large_code=(_BANDS,),
 )
-_NARROW_3X3 = replace(
-    _STRIPS_3X3,
-    applies=depthwise_dsp.takes_narrow,
-    scratch_bytes=depthwise_dsp.narrow_bytes,
-    shared=(CLAMP_SOURCE, _NARROW),
-    row_pairs=depthwise_dsp.narrow,
-    pays_by_rows=lambda node: False,
-    large_code=(_NARROW,),
-)
+
+
+def _narrow(columns: int, function: str) -> LinearKernel:
+    """Rows of so many columns, or one less."""
+    source = f"{_FOLDER}/{function}.c"
+    return replace(
+        _STRIPS_3X3,
+        applies=lambda node, core: depthwise_dsp.takes_narrow(node, core, columns),
+        scratch_bytes=depthwise_dsp.narrow_bytes,
+        shared=(CLAMP_SOURCE, source),
+        row_pairs=lambda node: function,
+        pays_by_rows=lambda node: False,
+        large_code=(source,),
+    )
 
 
 class DepthwiseConv2D(Convolution):
@@ -224,7 +228,8 @@ class DepthwiseConv2D(Convolution):
         ),
         wide_groups(_has_one_channel),
         *dsp_groups(_has_one_channel),
-        _NARROW_3X3,
+        _narrow(4, "ta_depthwise_conv_2d_s8_3x3_dsp_narrow_four"),
+        _narrow(6, "ta_depthwise_conv_2d_s8_3x3_dsp_narrow_six"),
         *_special_planes(),
         *(_planes(nbytes) for nbytes in _PLANES_BYTES),
         _BANDS_3X3,

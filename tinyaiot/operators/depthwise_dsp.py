@@ -20,7 +20,6 @@ _CHANNELS = 4
 _MAX_COLUMNS = 32
 _BAND_WORDS = 8
 _LEAST_BAND = 4
-_NARROW = range(3, 7)
 _NARROW_BYTES = 768
 _NARROW_PLANES = range(3, 6)
 _FIVE = 5
@@ -126,8 +125,8 @@ def takes_bands(node: Node, core: Core) -> bool:
     )
 
 
-def takes_narrow(node: Node, core: Core) -> bool:
-    """Whether ``ta_depthwise_conv_2d_s8_3x3_dsp_narrow`` is exact for the node's rows."""
+def takes_narrow(node: Node, core: Core, most: int) -> bool:
+    """Whether what makes rows of ``most`` columns, or one less, is exact for the node's."""
     keeps_size = all(
         window.stride == window.dilation == window.pad_before == 1
         and window.out_size == window.size
@@ -135,18 +134,16 @@ def takes_narrow(node: Node, core: Core) -> bool:
     )
     output = node.output
     return (
-        _takes_columns(node, core) and keeps_size and output.width in _NARROW and output.height > 1
+        output.width in (most - 1, most)
+        and output.height > 1
+        and keeps_size
+        and _takes_columns(node, core)
     )
 
 
 def narrow_bytes(node: Node, core: Core) -> int:
     """Scratch of narrow rows, of which row pointers are part, or of a strip."""
     return max(strip_bytes(node, core), _NARROW_BYTES)
-
-
-def narrow(node: Node) -> str:
-    """What makes rows of narrow images."""
-    return "ta_depthwise_conv_2d_s8_3x3_dsp_narrow"
 
 
 def band_bytes(node: Node, core: Core) -> int:

@@ -34,9 +34,12 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_pairs(const ta_conv_2d *op, int32_t y_start
  * pixels, row pointers included. */
 void ta_depthwise_conv_2d_s8_3x3_dsp_bands(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
-/* The same, of images of three to six columns and at least two rows, which are padded to as many
- * outputs. Needs 192 words of scratch, row pointers included. */
-void ta_depthwise_conv_2d_s8_3x3_dsp_narrow(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+/* The same, of images of three and four columns, or of five and six, and at least two rows, which are
+ * padded to as many outputs. Needs 192 words of scratch, row pointers included. */
+void ta_depthwise_conv_2d_s8_3x3_dsp_narrow_four(const ta_conv_2d *op, int32_t y_start,
+                                                 int32_t y_stop);
+void ta_depthwise_conv_2d_s8_3x3_dsp_narrow_six(const ta_conv_2d *op, int32_t y_start,
+                                                int32_t y_stop);
 
 /* Multiplier 1, at least four channels, cores with Helium, windows of at most 64 words of four
  * rows. Weights are [out_channels][words][4], word kx * ceil(kernel_h / 4) + ky / 4, byte ky % 4, with zeros where

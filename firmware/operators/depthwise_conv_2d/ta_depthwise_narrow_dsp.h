@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rows of ta_depthwise_conv_2d_s8_3x3_dsp of narrow images: three to six columns, padded to
- * as many outputs. The input under some output rows is laid out in scratch, of each of four channels a
- * plane of pairs of columns, int16, the zero point taken off. Then each channel makes its rows, all outputs of a row at once, and
- * leaves out taps beside, above and below the input.
+ * The rows of ta_depthwise_conv_2d_s8_3x3_dsp of narrow images, of columns that are padded to as many
+ * outputs: three and four, or five and six, as who includes this says by TA_COLUMNS. The input under some
+ * output rows is laid out in scratch, of each of four channels a plane of pairs of columns, int16, the
+ * zero point taken off. Then each channel makes its rows, all outputs of a row at once, and leaves out
+ * taps beside, above and below the input.
  *
  * Scratch: planes [4][up to 16 rows][2 or 3 pairs].
  */
-/* What is hot is assembly; what surrounds it is built for size. */
-#pragma GCC optimize("Os")
+#ifndef TA_DEPTHWISE_NARROW_DSP_H
+#define TA_DEPTHWISE_NARROW_DSP_H
 
 #include "ta_depthwise_conv_2d.h"
 
@@ -87,7 +88,7 @@ typedef struct pass {
     int32_t plane_bytes;    /* 44 */
     int32_t left;           /* 48: channels */
     int32_t edges;          /* 52: 1: the first row is the image's, 2: the last is */
-    int32_t width;          /* 56: less 3; then where rows of that width are made */
+    int32_t width;          /* 56: 0 or 1, which is TA_COLUMNS; then where rows of it are made */
 } pass;
 
 /* Of row k of the filter columns 0 and 1, and 1 and 2, times 256. */
@@ -231,11 +232,14 @@ __attribute__((naked, noinline)) static void run(const pass *p __attribute__((un
         "ldr pc, [sp, #56]\n"
         ".balign 4\n"
         "90:\n"
-        ".word 3f + 1, 4f + 1, 5f + 1, 6f + 1\n"
+        ".word 3f + 1, 4f + 1\n"
+#if TA_COLUMNS == 4
         "3:\n" ROWS(ROW_3, DONE_3, BACK, BACK, "13", "23")
         "4:\n" ROWS(ROW_4, DONE_4, BACK, BACK, "14", "24")
-        "5:\n" ROWS(ROW_5, DONE_5, STAY, NEXT, "15", "25")
-        "6:\n" ROWS(ROW_6, DONE_6, STAY, NEXT, "16", "26")
+#else
+        "3:\n" ROWS(ROW_5, DONE_5, STAY, NEXT, "13", "23")
+        "4:\n" ROWS(ROW_6, DONE_6, STAY, NEXT, "14", "24")
+#endif
         "9:\n"
         "ldr r3, [sp, #48]\n"
         "subs r3, #1\n"
@@ -272,7 +276,7 @@ static void make(const ta_conv_2d *op, const int8_t *const *rows, int32_t count,
     p.plane_bytes = c.plane;
     p.left = CHANNELS;
     p.edges = top | bottom << 1;
-    p.width = op->out_width - 3;
+    p.width = op->out_width - TA_COLUMNS + 1;
     for (int32_t k = 0; k < channels; k += CHANNELS) {
         /* The last four are made again where channels are no multiple of four. */
         const int32_t channel = k + CHANNELS <= channels ? k : channels - CHANNELS;
@@ -285,7 +289,8 @@ static void make(const ta_conv_2d *op, const int8_t *const *rows, int32_t count,
     }
 }
 
-void ta_depthwise_conv_2d_s8_3x3_dsp_narrow(const ta_conv_2d *op, int32_t y_start, int32_t y_stop)
+/* The driver ta_depthwise_conv_2d_s8_3x3_dsp_narrow_... */
+static inline void ta_make_narrow(const ta_conv_2d *op, int32_t y_start, int32_t y_stop)
 {
     const int32_t row_bytes = op->out_width * op->out_channels;
     const int8_t *rows[MOST_ROWS + 2] = { NULL };
@@ -299,3 +304,5 @@ void ta_depthwise_conv_2d_s8_3x3_dsp_narrow(const ta_conv_2d *op, int32_t y_star
     }
     ta_clamp_outputs_s8(&op->requant, start, (y_stop - y_start) * row_bytes);
 }
+
+#endif
