@@ -83,12 +83,19 @@ class _Way:
 
     Attributes:
         filled: bytes of rows that are filled with a value, by that value.
-        cost: cycles, or where these are not known instructions.
+        cycles: None where too little is known of the kernel.
     """
 
     lowered: Lowered
     filled: Mapping[int, int]
-    cost: float
+    cycles: float | None
+    instructions: float
+
+    def saved(self, other: _Way) -> float:
+        """What ``other`` takes less: cycles, or where these are not known instructions."""
+        if self.cycles is None or other.cycles is None:
+            return self.instructions - other.instructions
+        return self.cycles - other.cycles
 
 
 class _Search:
@@ -122,8 +129,7 @@ class _Search:
     def saved(self, files: _Files) -> float:
         """What all layers take less than without larger code."""
         return sum(
-            self._way(node, frozenset()).cost - self._way(node, files).cost
-            for node in self._nodes()
+            self._made(node, frozenset()).saved(self._way(node, files)) for node in self._nodes()
         )
 
     def fits(self, files: _Files) -> bool:
@@ -153,14 +159,13 @@ class _Search:
         if not kernels or not kernels[0].large_code:
             return small
         large = self._made(node, frozenset(kernels[0].large_code))
-        return large if large.cost < small.cost else small
+        return large if small.saved(large) > 0 else small
 
     def _made(self, node: Node, files: _Files) -> _Way:
         key = (node, files)
         if key not in self._ways:
             run = Run(node, self._core.with_large_code(files), calls=1)
-            cost = None if self._cycles is None else self._cycles(run)
+            cycles = None if self._cycles is None else self._cycles(run)
             lowered, filled = lowered_anywhere(run)
-            found = self._instructions(run) if cost is None else cost
-            self._ways[key] = _Way(lowered, filled, found)
+            self._ways[key] = _Way(lowered, filled, cycles, self._instructions(run))
         return self._ways[key]

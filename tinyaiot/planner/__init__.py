@@ -77,9 +77,10 @@ LAST_STRATEGIES = tuple(
 class Objective(enum.Enum):
     """What a plan is chosen for.
 
-    BALANCED is as fast as weights as small as the model's let it be; SPEED also takes kernels whose
-    weights take more flash, and gives up RAM that speed does not need. RAM is the smallest arena,
-    but for a few bytes where these buy much; LEAST is the smallest, whatever that costs.
+    BALANCED is as fast as weights as small as the model's, and code that the core may have, let it
+    be; SPEED also takes kernels whose weights take more flash, and gives up RAM that speed does not
+    need. RAM is the smallest arena, but for a few bytes where these buy much; LEAST the smallest,
+    whatever that costs.
     """
 
     BALANCED = "balanced"
