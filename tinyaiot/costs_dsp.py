@@ -47,9 +47,7 @@ def _groups(work: Work) -> Features:
 
 
 def _unrolled_groups(work: Work) -> Features:
-    """``ta_conv_2d_s8_unrolled_dsp``, or all rows by ``ta_conv_2d_s8_joined_dsp``."""
-    if work.call.function.endswith("_joined_dsp"):
-        return _joined(work)
+    """``ta_conv_2d_s8_unrolled_dsp``."""
     return _by_groups(work, _GROUP, _unrolled_linear, knows=True)
 
 
@@ -71,7 +69,7 @@ def _by_groups(
     """
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
     taps = field["kernel_h"] * field["kernel_w"] * field["in_channels"]
-    known = _known_windows(field) if knows else None
+    known = _known_windows(field, most) if knows else None
     found: Counter[str] = Counter()
     for span in spans(work):
         found.update(row_trips(work, span.times))
@@ -84,8 +82,6 @@ def _by_groups(
             if kind == "inner" and known is not None:
                 found[known] += times
                 found[f"{known} four"] += times * taps // WORD
-                if most == _GROUP:
-                    found[f"{known} loop"] += times * sum(divmod(taps // WORD, 4))
             elif kind == "edge" and field["in_channels"] % WORD == 0:
                 found.update(_widened_taps(field, lanes, times))
             else:
@@ -96,11 +92,11 @@ def _by_groups(
     return dict(found)
 
 
-def _known_windows(field: Mapping[str, int]) -> str | None:
-    """Which code of its own ``ta_conv_2d_s8_wide_dsp`` has to widen such windows."""
+def _known_windows(field: Mapping[str, int], most: int) -> str | None:
+    """Which code of their own kernels of ``most`` windows have to widen such ones."""
     row_taps = field["kernel_w"] * field["in_channels"]
     if field["kernel_h"] == 1:
-        return "words" if row_taps % WORD == 0 else None
+        return "words" if row_taps % WORD == 0 and most == _WIDE_GROUP else None
     return _KNOWN_ROWS.get(row_taps) if field["kernel_h"] == _GROUP else None
 
 
@@ -297,27 +293,52 @@ def _unrolled_linear(work: Work, taps: int, lanes: int, times: int) -> Features:
     }
 
 
+def _pointwise(work: Work) -> Features:
+    """``ta_conv_2d_s8_1x1_dsp``."""
+    channels = integer(work, "in_channels", 1)
+    words = channels // WORD
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        groups, lanes = divmod(span.count, _GROUP)
+        found["chain group"] += span.times * (groups > 0)
+        found["words"] += span.times * groups
+        found["words four"] += span.times * groups * words
+        found["words loop"] += span.times * groups * sum(divmod(words, 4))
+        found.update(_unrolled_linear(work, channels, _GROUP, span.times * groups))
+        if lanes:
+            found[f"few {lanes}"] += span.times
+            found["few lane four"] += span.times * lanes * words
+            found.update(_unrolled_linear(work, channels, lanes, span.times))
+    return dict(found)
+
+
 def _joined(work: Work) -> Features:
-    """``ta_conv_2d_s8_joined_dsp``: groups of windows of all rows of a call."""
+    """``ta_conv_2d_s8_joined_dsp``: groups of windows of a row, or of all rows of a call."""
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
-    (span,) = spans(work)
     channels, height = field["in_channels"], field["kernel_h"]
     last = (field["in_width"] - field["kernel_w"]) * channels
-    starts = ((x * field["stride_w"] - field["pad_left"]) * channels for x in range(span.count))
-    rows = span.times // work.calls
-    groups, lanes = divmod(rows * span.count, _GROUP)
-    found: Counter[str] = Counter(row_trips(work, span.times))
-    found.update(_clamped(work, Span(span.start, span.stop, work.calls), rows))
-    found["call joined"] += work.calls
-    found["window"] += span.times * span.count
-    found["window beside"] += span.times * sum(not 0 <= start <= last for start in starts)
-    found["window h"] += span.times * span.count * height
-    found["joined group"] += work.calls * groups
-    found.update(_unrolled_linear(work, height * WORD, _GROUP, work.calls * groups))
-    if lanes:
-        found["joined group"] += work.calls
-        found[f"closed {lanes} h"] += work.calls * height
-        found.update(_unrolled_linear(work, height * WORD, lanes, work.calls))
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        is_joined = work.call.function.endswith("_joined_dsp_rows")
+        calls = work.calls if is_joined else span.times
+        rows = span.times // calls
+        columns = range(span.start, span.stop)
+        starts = ((x * field["stride_w"] - field["pad_left"]) * channels for x in columns)
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, Span(span.start, span.stop, calls), rows))
+        found["chain"] += calls
+        found["window"] += span.times * span.count
+        found["window beside"] += span.times * sum(not 0 <= start <= last for start in starts)
+        found["window h"] += span.times * span.count * height
+        groups, lanes = divmod(rows * span.count, _GROUP)
+        found["made group"] += calls * groups
+        found.update(_unrolled_linear(work, height * WORD, _GROUP, calls * groups))
+        if lanes:
+            found["made group"] += calls
+            found[f"closed {lanes} h"] += calls * height
+            found.update(_unrolled_linear(work, height * WORD, lanes, calls))
     return dict(found)
 
 
@@ -639,6 +660,8 @@ _WINDOW_FIELDS = (
 FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_dsp": _groups,
     "ta_conv_2d_s8_unrolled_dsp": _unrolled_groups,
+    "ta_conv_2d_s8_1x1_dsp": _pointwise,
+    "ta_conv_2d_s8_joined_dsp": _joined,
     "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
     "ta_conv_2d_s8_quads_pieces_dsp": _window_pieces,

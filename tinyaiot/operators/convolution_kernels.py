@@ -99,12 +99,19 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     )
     joined = replace(
         unrolled,
+        function="ta_conv_2d_s8_joined_dsp",
+        source="conv_2d/ta_conv_2d_s8_joined_dsp.c",
         applies=lambda node, core: linear_dsp.joins_rows(node) and applies(node, core),
-        shared=(*linear_dsp.UNROLLED_SOURCES, "conv_2d/ta_conv_2d_s8_joined_dsp.c"),
-        row_pairs=lambda node: "ta_conv_2d_s8_joined_dsp",
+        row_pairs=lambda node: "ta_conv_2d_s8_joined_dsp_rows",
+    )
+    pointwise = replace(
+        unrolled,
+        function="ta_conv_2d_s8_1x1_dsp",
+        source="conv_2d/ta_conv_2d_s8_1x1_dsp.c",
+        applies=lambda node, core: node.input(1).shape[1:3] == (1, 1) and lies_in_words(node, core),
     )
     several = (groups(most) for most in range(linear_dsp.MOST_PIXELS, 1, -1))
-    return (joined, unrolled, *several, quads_and_pieces, groups(1), pieces)
+    return (pointwise, joined, unrolled, *several, quads_and_pieces, groups(1), pieces)
 
 
 def wide_groups(meets_all_channels: _Predicate) -> Kernel:

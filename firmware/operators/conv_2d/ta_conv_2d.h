@@ -108,10 +108,15 @@ ta_conv_2d_kernel ta_conv_2d_s8_dsp;
 /* The same, with more code for groups of three. */
 ta_conv_2d_kernel ta_conv_2d_s8_unrolled_dsp;
 
-/* As ta_conv_2d_rows with ta_conv_2d_s8_unrolled_dsp where windows have four bytes of each row side by
- * side, and input rows as many at least; groups go on from row to row: the output lies whole in
- * memory, without gaps, and nowhere where input is. */
-void ta_conv_2d_s8_joined_dsp(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
+/* The same of 1x1 windows, input channels in fours. */
+ta_conv_2d_kernel ta_conv_2d_s8_1x1_dsp;
+
+/* The same where windows have four bytes of each row side by side, and input rows as many at least. */
+ta_conv_2d_kernel ta_conv_2d_s8_joined_dsp;
+
+/* That as ta_conv_2d_rows, but groups go on from row to row: the output lies whole in memory, without
+ * gaps, and nowhere where input is. */
+void ta_conv_2d_s8_joined_dsp_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
 /* The same, two pixels at a time; filters, bias, requant and their bounds as in ta_wide_dsp.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_wide_dsp;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Windows with four bytes of each row, in groups of three that go on from one output row to the next.
+ * Windows with four bytes of each row, in groups of three that may go on from one output row to the
+ * next.
  *
  * Scratch after the row pointers: the widened windows of a group.
  */
@@ -75,32 +76,74 @@ static void close_up(int32_t *group, int32_t words, int32_t lanes)
     }
 }
 
-void ta_conv_2d_s8_joined_dsp(const ta_conv_2d *op, int32_t y_start, int32_t y_stop)
+/* Windows on their way to groups. */
+typedef struct windows {
+    const ta_conv_2d *op;
+    ta_linear_dsp layer;
+    int32_t *group;
+    int32_t lanes; /* of the group that are laid */
+    int8_t *out;   /* of its first window */
+} windows;
+
+static void begin(windows *w, const ta_conv_2d *op, int8_t *out)
 {
-    const int8_t **rows = op->scratch;
-    int32_t *const group = (int32_t *)op->scratch + op->kernel_h;
-    ta_linear_dsp layer = ta_linear_dsp_of(&op->requant, op->weights, op->kernel_h * ROW_BYTES,
-                                           op->out_channels, group);
-    int8_t *const start = ta_sink_row(&op->out, y_start);
-    int8_t *out = start;
-    int32_t lanes = 0;
-    window at = {.rows = rows, .height = op->kernel_h};
-    for (int32_t y = y_start; y < y_stop; ++y) {
-        ta_conv_2d_window(op, y, rows);
-        for (int32_t x = 0; x < op->out_width; ++x) {
-            move(&at, op, x);
-            widen_lane(group + lanes, &at);
-            if (++lanes == GROUP) {
-                ta_linear_s8_unrolled_dsp(&layer, GROUP, out);
-                out += GROUP * op->out_channels;
-                lanes = 0;
-            }
+    w->op = op;
+    w->group = (int32_t *)op->scratch + op->kernel_h;
+    w->layer = ta_linear_dsp_of(&op->requant, op->weights, op->kernel_h * ROW_BYTES,
+                                op->out_channels, w->group);
+    w->lanes = 0;
+    w->out = out;
+}
+
+/* Makes the windows that are laid. */
+static void make(windows *w)
+{
+    ta_linear_s8_unrolled_dsp(&w->layer, w->lanes, w->out);
+    w->out += w->lanes * w->op->out_channels;
+    w->lanes = 0;
+}
+
+static void add_row(windows *w, const int8_t *const *rows, int32_t x_start, int32_t x_stop)
+{
+    window at = {.rows = rows, .height = w->op->kernel_h};
+    for (int32_t x = x_start; x < x_stop; ++x) {
+        move(&at, w->op, x);
+        widen_lane(w->group + w->lanes, &at);
+        if (++w->lanes == GROUP) {
+            make(w);
         }
     }
-    if (lanes != 0) {
-        close_up(group, 2 * layer.fours, lanes);
-        ta_linear_s8_unrolled_dsp(&layer, lanes, out);
+}
+
+/* Makes what is left, and clamps all from `start` on. */
+static void finish(windows *w, int8_t *start)
+{
+    if (w->lanes != 0) {
+        close_up(w->group, 2 * w->layer.fours, w->lanes);
+        make(w);
     }
-    ta_clamp_outputs_s8(&op->requant, start,
-                        (y_stop - y_start) * op->out_width * op->out_channels);
+    ta_clamp_outputs_s8(&w->op->requant, start, (int32_t)(w->out - start));
+}
+
+void ta_conv_2d_s8_joined_dsp(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
+                              int32_t x_start, int32_t x_stop)
+{
+    windows w;
+    out += x_start * op->out_channels;
+    begin(&w, op, out);
+    add_row(&w, rows, x_start, x_stop);
+    finish(&w, out);
+}
+
+void ta_conv_2d_s8_joined_dsp_rows(const ta_conv_2d *op, int32_t y_start, int32_t y_stop)
+{
+    const int8_t **rows = op->scratch;
+    int8_t *const out = ta_sink_row(&op->out, y_start);
+    windows w;
+    begin(&w, op, out);
+    for (int32_t y = y_start; y < y_stop; ++y) {
+        ta_conv_2d_window(op, y, rows);
+        add_row(&w, rows, 0, op->out_width);
+    }
+    finish(&w, out);
 }

@@ -4,29 +4,6 @@
 
 #include "ta_known_windows_dsp.h"
 
-/* Windows of one row of whole words: 10 instructions for four taps of all three. */
-__attribute__((naked)) static void widen_words(void)
-{
-    __asm__ volatile("ldr r1, [r12]\n"
-                     "ldrd r4, r10, [r12, #12]\n"
-                     "add r2, r1, r4\n"
-                     "add r3, r2, r4\n"
-                     "add r4, r3\n"
-                     "str r4, [r12]\n"
-                     "subs r10, #4\n"
-                     "blo 2f\n"
-                     "1:\n" TA_WIDEN_FOUR_OF_3 TA_WIDEN_FOUR_OF_3 TA_WIDEN_FOUR_OF_3
-                         TA_WIDEN_FOUR_OF_3 "subs r10, #4\n"
-                     "bhs 1b\n"
-                     "2:\n"
-                     "adds r10, #4\n"
-                     "beq 4f\n"
-                     "3:\n" TA_WIDEN_FOUR_OF_3 "subs r10, #1\n"
-                     "bne 3b\n"
-                     "4:\n"
-                     "bx lr\n");
-}
-
 /* Windows of three rows of nine taps: 107 instructions. The ninth taps go into a four of their own, as
  * (0, 2) and (1, any). */
 __attribute__((naked)) static void widen_nines(void)

@@ -2,6 +2,7 @@
 /* What is hot is assembly; what surrounds it is built for size. */
 #pragma GCC optimize("Os")
 
+#define TA_KNOWN_WORDS
 #include "ta_known_windows_dsp.h"
 #include "ta_wide_dsp.h"
 

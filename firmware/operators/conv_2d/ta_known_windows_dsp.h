@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Groups of the commonest windows, made one after another in assembly: of one row of whole words, and of
- * three rows of nine taps or of three, which an image of three channels or of one has under 3x3
- * filters. Who includes this widens a group of each: widen_words, widen_nines, widen_threes. They go on
- * to the next.
+ * Groups of the commonest windows, made one after another in assembly: of three rows of nine taps or of
+ * three, which an image of three channels or of one has under 3x3 filters; and with TA_KNOWN_WORDS of
+ * one row of whole words. Who includes this widens a group of each: widen_nines, widen_threes,
+ * widen_words. They go on to the next.
  */
 #ifndef TA_KNOWN_WINDOWS_DSP_H
 #define TA_KNOWN_WINDOWS_DSP_H
@@ -21,7 +21,9 @@ typedef struct next_windows {
     ta_linear_dsp_widener *widen;
 } next_windows;
 
+#ifdef TA_KNOWN_WORDS
 static ta_linear_dsp_widener widen_words;
+#endif
 static ta_linear_dsp_widener widen_nines;
 static ta_linear_dsp_widener widen_threes;
 
@@ -51,9 +53,12 @@ static bool widens_known(const ta_conv_2d *op, const int8_t *const *rows, int32_
                          next_windows *next)
 {
     const int32_t row_taps = op->kernel_w * op->in_channels;
+#ifdef TA_KNOWN_WORDS
     if (op->kernel_h == 1 && row_taps % 4 == 0) {
         next->widen = widen_words;
-    } else if (op->kernel_h == 3 && row_taps == 9) {
+    } else
+#endif
+        if (op->kernel_h == 3 && row_taps == 9) {
         next->widen = widen_nines;
     } else if (op->kernel_h == 3 && row_taps == 3) {
         next->widen = widen_threes;
