@@ -53,6 +53,8 @@ _SMALL = {
     "ta_conv_2d_s8_dsp",
     "ta_conv_2d_s8_pieces_dsp",
     "ta_conv_2d_s8_quads_pieces_dsp",
+    "ta_conv_2d_s8_quads_line_dsp",
+    "ta_depthwise_conv_2d_s8_3x3_taps_dsp",
     "ta_fully_connected_s8_pieces_dsp",
     "ta_fully_connected_s8_quads_pieces_dsp",
 }
@@ -178,6 +180,7 @@ _STRATEGIES = {
         "DEPTHWISE_CONV_2D", ((5, 5), (7, 7), (2, 6), (4, 4)), (4, 5, 8, 11), (2, 2)
     ),
     "columns": windowed("CONV_2D", ((3, 3), (1, 3), (4, 3)), (4, 8, 12), (2, 1)),
+    "apart": windowed("CONV_2D", depths=(1, 3, 5, 11)),
     "connected": fully_connected(),
     "words": fully_connected(4, (2, 4, 4, 6, 8, 12, 16)),
     "sum": sum_of_two(),
@@ -315,7 +318,7 @@ def _driver(case: emulated.Case, core: Core) -> str | None:
 def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) -> None:
     cases = [
         replace(case, scratch_limits={0: _least(case.model.graph, board)})
-        for name in ("conv", "columns", "connected", "words")
+        for name in ("conv", "columns", "apart", "pairs", "words")
         for case in _small(name)
     ]
     taken = Counter(k for case in cases for k in kernels(case, board.processor))
@@ -323,8 +326,27 @@ def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) ->
     emulated.check(cases, board, tmp_path, strategy="rows")
 
 
+def test_single_pixels_equal_tflm(board: Board, tmp_path: Path) -> None:
+    cases = [
+        replace(case, scratch_limits={0: limit})
+        for case in drawn(_STRATEGIES["columns"], "single_columns", _CASES)
+        for limit in _limits(case.model.graph, board, "ta_conv_2d_s8_quads_dsp")
+    ]
+    taken = Counter(k for case in cases for k in kernels(case, board.processor))
+    assert taken["ta_conv_2d_s8_quads_dsp"] >= 5, taken
+    emulated.check(cases, board, tmp_path, strategy="rows")
+
+
 def _small(name: str) -> list[emulated.Case]:
     return drawn(_STRATEGIES[name], f"small_{name}", _CASES)
+
+
+def _limits(graph: Graph, board: Board, function: str) -> list[int]:
+    """Scratch of the kernel, if it takes the only node."""
+    (node,) = graph.nodes
+    core = board.processor
+    found = operator_of(node).applying(node, core)
+    return [k.scratch_bytes(node, core) for k in found if k.function == function]
 
 
 def _least(graph: Graph, board: Board) -> int:

@@ -437,14 +437,56 @@ def _window_pieces(work: Work) -> Features:
     for span in spans(work):
         found.update(row_trips(work, span.times))
         found.update(_clamped(work, span))
-        left = np.arange(span.start, span.stop) * field["stride_w"] - field["pad_left"]
-        fits = (left >= 0) & (left + width <= field["in_width"]) & (field["dilation_w"] == 1)
-        inside = int(fits.sum()) * span.times
-        edge = span.count * span.times - inside
+        inside, edge = _inside_and_edge(field, span)
         found.update({"inside": inside, "inside h": inside * height})
         found.update({"edge": edge, "edge h": edge * height, "edge hw": edge * height * width})
         found.update(_quads_in_pieces(work, inside, height, width * words))
         found.update(_quads_in_pieces(work, edge, height * width, words))
+    return dict(found)
+
+
+def _window_quads(work: Work) -> Features:
+    """``ta_conv_2d_s8_quads_dsp``."""
+    field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
+    height, width, words = field["kernel_h"], field["kernel_w"], field["in_channels"] // WORD
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        inside, edge = _inside_and_edge(field, span)
+        found.update({"inside": inside, "edge": edge, "edge h": edge * height})
+        found.update(_widened_pixel(inside * height, width * words))
+        found.update(_widened_pixel(edge * height * width, words))
+        found.update(_quads(work, height * width * words * WORD, 1, inside + edge))
+    return dict(found)
+
+
+def _inside_and_edge(field: Mapping[str, int], span: Span) -> tuple[int, int]:
+    """How many windows lie in the input side by side, and how many others there are."""
+    left = np.arange(span.start, span.stop) * field["stride_w"] - field["pad_left"]
+    fits = (left >= 0) & (left + field["kernel_w"] <= field["in_width"])
+    inside = int((fits & (field["dilation_w"] == 1)).sum()) * span.times
+    return inside, span.count * span.times - inside
+
+
+def _window_line(work: Work) -> Features:
+    """``ta_conv_2d_s8_quads_line_dsp``."""
+    field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
+    height, width, channels = field["kernel_h"], field["kernel_w"], field["in_channels"]
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        inside, edge = _inside_and_edge(field, span)
+        runs = {"inside": (inside * height, width * channels)}
+        runs["edge"] = (edge * height * width, channels)
+        for name, (times, nbytes) in runs.items():
+            found[f"{name} run"] += times
+            found[f"{name} run word"] += times * (nbytes // WORD)
+            found[f"{name} run byte"] += times * (nbytes % WORD)
+        found.update({"inside": inside, "edge": edge, "edge h": edge * height})
+        words = -(-height * width * channels // WORD)
+        found.update(_quads_in_pieces(work, inside + edge, 1, words))
     return dict(found)
 
 
@@ -502,6 +544,18 @@ def _depthwise(work: Work) -> Features:
             found[f"channel {kind}"] += passes * WORD
             found[f"channel {kind} pair s{stride}"] += passes * WORD * (count // 2)
             found[f"channel {kind} odd s{stride}"] += passes * WORD * (count % 2)
+    return dict(found)
+
+
+def _depthwise_taps(work: Work) -> Features:
+    """``ta_depthwise_conv_2d_s8_3x3_taps_dsp``."""
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        pixels = span.times * span.count
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        found["pixel"] += pixels
+        found["four"] += pixels * integer(work, "out_channels", WORD) // WORD
     return dict(found)
 
 
@@ -664,7 +718,9 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_joined_dsp": _joined,
     "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
+    "ta_conv_2d_s8_quads_dsp": _window_quads,
     "ta_conv_2d_s8_quads_pieces_dsp": _window_pieces,
+    "ta_conv_2d_s8_quads_line_dsp": _window_line,
     "ta_fully_connected_s8_quads_pieces_dsp": _batch_pieces,
     "ta_fully_connected_s8_dsp": _connected,
     "ta_fully_connected_s8_unrolled_dsp": _connected_unrolled,
@@ -673,5 +729,6 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_winograd_dsp": _tiles,
     _GROUPED_TILES: _tiles,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
+    "ta_depthwise_conv_2d_s8_3x3_taps_dsp": _depthwise_taps,
     "ta_depthwise_conv_2d_s8_planes_dsp": _planes,
 }

@@ -46,9 +46,9 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
 
 def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     """Groups of widened windows, for cores with the DSP extension: of three with more code, which
-    may go on from row to row; of three, of two and of one; and windows as they lie, one by one,
-    with hardly any scratch: under four filters at a time they take fewer instructions than a group
-    of one, under two more."""
+    may go on from row to row; of three and of two. Then windows one by one: under four filters at a
+    time widened, or as bytes with hardly any scratch, which still takes fewer instructions than
+    what is left where channels are no multiple of four: a group of one, and bytes under two."""
 
     def applies(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
@@ -57,12 +57,37 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
         return node.input(0).channels % 4 == 0 and applies(node, core)
 
     def lies_in_words_under_quads(node: Node, core: Core) -> bool:
+        return lies_in_words(node, core) and linear_dsp.takes_quads(node, core)
+
+    def lies_in_pieces_under_quads(node: Node, core: Core) -> bool:
         return lies_in_words(node, core) and linear_dsp.takes_quads_in_pieces(node, core)
 
+    def lies_apart_under_quads(node: Node, core: Core) -> bool:
+        is_apart = node.input(0).channels % 4 != 0 and applies(node, core)
+        return is_apart and linear_dsp.takes_quads_in_pieces(node, core)
+
+    quads = LinearKernel(
+        "ta_conv_2d_s8_quads_dsp",
+        "conv_2d/ta_conv_2d_s8_quads_dsp.c",
+        applies=lies_in_words_under_quads,
+        scratch_bytes=lambda node, core: linear_dsp.group_bytes(node, core, 1),
+        shared=linear_dsp.QUADS_SOURCES,
+        layout=linear_dsp.window_quads,
+        tier=TUNED,
+    )
+    quads_and_line = LinearKernel(
+        "ta_conv_2d_s8_quads_line_dsp",
+        "conv_2d/ta_conv_2d_s8_quads_line_dsp.c",
+        applies=lies_apart_under_quads,
+        scratch_bytes=lambda node, core: linear_dsp.line_bytes(node),
+        shared=linear_dsp.QUADS_PIECES_SOURCES,
+        layout=linear_dsp.quads,
+        tier=TUNED,
+    )
     quads_and_pieces = LinearKernel(
         "ta_conv_2d_s8_quads_pieces_dsp",
         "conv_2d/ta_conv_2d_s8_quads_pieces_dsp.c",
-        applies=lies_in_words_under_quads,
+        applies=lies_in_pieces_under_quads,
         scratch_bytes=_pointers_bytes,
         shared=linear_dsp.QUADS_PIECES_SOURCES,
         layout=linear_dsp.window_quads,
@@ -111,7 +136,8 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
         applies=lambda node, core: node.input(1).shape[1:3] == (1, 1) and lies_in_words(node, core),
     )
     several = (groups(most) for most in range(linear_dsp.MOST_PIXELS, 1, -1))
-    return (pointwise, joined, unrolled, *several, quads_and_pieces, groups(1), pieces)
+    of_one = (quads, quads_and_pieces, quads_and_line, groups(1), pieces)
+    return (pointwise, joined, unrolled, *several, *of_one)
 
 
 def wide_groups(meets_all_channels: _Predicate) -> Kernel:

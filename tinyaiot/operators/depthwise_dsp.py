@@ -13,7 +13,7 @@ from tinyaiot.graph import Node
 from tinyaiot.operators import linear_dsp
 from tinyaiot.operators.convolution import convolution_windows
 from tinyaiot.operators.floors import accumulators_are_short, floors_of, mantissas_and_shifts
-from tinyaiot.operators.linear import Constants, settled_linear
+from tinyaiot.operators.linear import Constants, Linear, settled_linear
 from tinyaiot.operators.windows import Window
 
 _CHANNELS = 4
@@ -24,6 +24,7 @@ _NARROW_BYTES = 768
 _NARROW_PLANES = range(3, 6)
 _FIVE = 5
 _FLOOR_SHIFT = 8
+_TAPS_FLOOR_SHIFT = 11
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
 _PLANES_FLOOR_SHIFT = 9
 _PLANES_WIDTH = 7
@@ -62,6 +63,17 @@ def takes_taps(node: Node, core: Core) -> bool:
     )
 
 
+def takes_pairs_of_taps(node: Node, core: Core) -> bool:
+    """Whether ``ta_depthwise_conv_2d_s8_3x3_taps_dsp`` is exact."""
+    return (
+        _takes_fours(node, core)
+        and node.output.channels % _CHANNELS == 0
+        and node.input(1).shape[1:3] == (3, 3)
+        and accumulators_are_short(settled_linear(node))
+        and floors_of(node, _TAPS_FLOOR_SHIFT) is not None
+    )
+
+
 def _takes_fours(node: Node, core: Core) -> bool:
     return (
         "dsp" in core.features
@@ -82,7 +94,7 @@ def strips_count(node: Node) -> float:
 
 
 def taps_count(node: Node) -> float:
-    """About how many instructions an output takes by its taps."""
+    """About how many instructions an output takes by its taps, one by one."""
     rows, columns = (_taps_inside(window) for window in convolution_windows(node))
     return 13 + rows * (2.75 + 3 * columns) + 100 / node.output.channels
 
@@ -305,6 +317,27 @@ def by_channel(node: Node) -> Constants:
     return Constants(np.ascontiguousarray(linear.filters[:, _TAP_ORDER]), bias=words, floors=True)
 
 
+def by_pairs_of_taps(node: Node) -> Constants:
+    """Weights, biases and floors as ``ta_depthwise_conv_2d_s8_3x3_taps_dsp`` reads them."""
+    linear, floors = settled_linear(node), floors_of(node, _TAPS_FLOOR_SHIFT)
+    if floors is None:
+        raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
+    # By fours of channels: [four, tap, channel].
+    taps = linear.filters.reshape(-1, _CHANNELS, 9).swapaxes(1, 2)
+    pairs = taps[:, :8].reshape(-1, 4, 2, 2, 2).swapaxes(2, 3)
+    bytes_of_taps = np.concatenate((pairs.reshape(-1, 32), taps[:, 8]), axis=1)
+    biases = 256 * linear.bias + floors.bias
+    constants = np.stack((biases, floors.slope), axis=1).reshape(-1, 2 * _CHANNELS)
+    words = (np.ascontiguousarray(bytes_of_taps).view(np.uint32), constants.astype(np.uint32))
+    return Constants(_behind_zero_point(np.concatenate(words, axis=1), linear), floors=True)
+
+
+def _behind_zero_point(words: npt.NDArray[np.uint32], linear: Linear) -> npt.NDArray[np.uint32]:
+    """``words`` in a row, and before them less the input's zero point, in both halves."""
+    zero = (-linear.in_zero_point & 0xFFFF) * 0x10001
+    return np.concatenate(([zero], words.reshape(-1))).astype(np.uint32)
+
+
 def by_fours(node: Node) -> Constants:
     """Weights, biases and requantization as ``ta_depthwise_conv_2d_s8_m1_dsp`` reads them."""
     linear = settled_linear(node)
@@ -321,5 +354,4 @@ def by_fours(node: Node) -> Constants:
         mantissas[fours],
     )
     groups = np.concatenate([part.astype(np.uint32) for part in words], axis=1)
-    zero = -linear.in_zero_point & 0xFFFF
-    return Constants(np.concatenate(([zero * 0x10001], groups.reshape(-1))).astype(np.uint32))
+    return Constants(_behind_zero_point(groups, linear))

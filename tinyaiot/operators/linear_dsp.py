@@ -251,6 +251,12 @@ def group_bytes(node: Node, core: Core, most: int = MOST_PIXELS) -> int:
     return widened + lines + height * core.pointer_bytes + taps * pixels
 
 
+def line_bytes(node: Node) -> int:
+    """Scratch of a window's bytes, in whole words."""
+    taps: int = settled_linear(node).filters.shape[1]
+    return -(-taps // 4) * 4
+
+
 def columns_bytes(node: Node, core: Core) -> int:
     """Scratch of a group of windows that share columns."""
     return widened_bytes(settled_linear(node).filters.shape[1], MOST_PIXELS)

@@ -125,8 +125,16 @@ ta_conv_2d_kernel ta_conv_2d_s8_wide_dsp;
  * pointers only. */
 ta_conv_2d_kernel ta_conv_2d_s8_pieces_dsp;
 
-/* The same of output channels in fours and at least eight taps, filters as in ta_quads_dsp.h. */
+/* As ta_conv_2d_s8_dsp, input and output channels in fours, one pixel at a time, filters as in
+ * ta_quads_dsp.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_quads_dsp;
+
+/* The same of at least eight taps, with scratch for kernel_h * kernel_w pointers only. */
 ta_conv_2d_kernel ta_conv_2d_s8_quads_pieces_dsp;
+
+/* The same of any number of input channels, with scratch for the window's bytes in whole words; taps
+ * lie in their own order. */
+ta_conv_2d_kernel ta_conv_2d_s8_quads_line_dsp;
 
 /* As ta_conv_2d_s8_dsp where windows are three columns wide, strides and dilations of columns are
  * 1, channels are a multiple of four, and taps go row by row, of each four channels by column. */

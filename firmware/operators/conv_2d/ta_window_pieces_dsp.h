@@ -19,19 +19,27 @@ static inline ta_pieces_dsp ta_window_pieces(const ta_conv_2d *op, const int8_t 
 {
     const bool inside =
         op->dilation_w == 1 && left >= 0 && left + op->kernel_w <= op->in_width;
-    const int32_t columns = inside ? 1 : op->kernel_w;
-    const ta_pieces_dsp window = {
+    ta_pieces_dsp window = {
         .pieces = pieces,
-        .count = op->kernel_h * columns,
-        .words = op->in_channels / 4 * (inside ? op->kernel_w : 1),
+        .count = op->kernel_h,
+        .words = op->in_channels / 4,
     };
+    if (inside) {
+        const int32_t offset = left * op->in_channels;
+        for (int32_t ky = 0; ky < op->kernel_h; ++ky) {
+            pieces[ky] = rows[ky] + offset;
+        }
+        window.words *= op->kernel_w;
+        return window;
+    }
     for (int32_t ky = 0; ky < op->kernel_h; ++ky) {
         int32_t column = left;
-        for (int32_t kx = 0; kx < columns; ++kx, column += op->dilation_w) {
+        for (int32_t kx = 0; kx < op->kernel_w; ++kx, column += op->dilation_w) {
             const bool beside = column < 0 || column >= op->in_width;
             *pieces++ = beside ? op->zero_row : rows[ky] + column * op->in_channels;
         }
     }
+    window.count *= op->kernel_w;
     return window;
 }
 

@@ -99,6 +99,13 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_exact_rv32;
  * ta_dsp_requant.h). Needs no scratch of its own. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_dsp;
 
+/* The same of 3x3 windows, columns however far apart, channels in fours, and floors. Weights are words:
+ * less the input's zero point, in both halves; then for fours of channels, of each two taps [2] words
+ * of both taps' weights of two channels, one of the ninth tap, [4][2] biases, the input's zero point
+ * not folded in, and slopes of floors (see ta_requant.h) by TA_DEPTHWISE_TAPS_FLOOR_SHIFT. */
+#define TA_DEPTHWISE_TAPS_FLOOR_SHIFT 11
+ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_taps_dsp;
+
 /* Windows at most seven columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at
  * least four channels, cores with the DSP extension; every window meets the input. Weights are the
  * input's zero point, then [out_channels][kernel_h][7], zeros behind
