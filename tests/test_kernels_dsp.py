@@ -42,7 +42,7 @@ _EXPECTED = {
 }
 _SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}
 _ROOMY = "ta_conv_2d_s8_winograd_ram_dsp"
-_WIDE = {"ta_conv_2d_s8_wide_dsp", "ta_fully_connected_s8_wide_dsp"}
+_WIDE = {"ta_conv_2d_s8_wide_dsp"}
 _UNROLLED = {
     "ta_conv_2d_s8_1x1_dsp",
     "ta_conv_2d_s8_joined_dsp",

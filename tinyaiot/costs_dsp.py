@@ -379,11 +379,6 @@ def _connected_unrolled(work: Work) -> Features:
     return _batches(work, _unrolled_linear)
 
 
-def _connected_wide(work: Work) -> Features:
-    """``ta_fully_connected_s8_wide_dsp``."""
-    return _batches(work, _wide_linear)
-
-
 def _connected_quads(work: Work) -> Features:
     """``ta_fully_connected_s8_quads_dsp``."""
     return _batches(work, _quads)
@@ -724,7 +719,6 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_fully_connected_s8_quads_pieces_dsp": _batch_pieces,
     "ta_fully_connected_s8_dsp": _connected,
     "ta_fully_connected_s8_unrolled_dsp": _connected_unrolled,
-    "ta_fully_connected_s8_wide_dsp": _connected_wide,
     "ta_fully_connected_s8_quads_dsp": _connected_quads,
     "ta_conv_2d_s8_winograd_dsp": _tiles,
     _GROUPED_TILES: _tiles,

@@ -106,16 +106,6 @@ class FullyConnected(Operator[FullyConnectedAttributes]):
             tier=TUNED,
         ),
         linear.LinearKernel(
-            "ta_fully_connected_s8_wide_dsp",
-            "fully_connected/ta_fully_connected_s8_wide_dsp.c",
-            applies=linear_dsp.takes_wide_pairs,
-            scratch_bytes=_batch_bytes,
-            shared=linear_dsp.WIDE_SOURCES,
-            layout=linear_dsp.wide_pairs,
-            tier=TUNED,
-            flash_bytes=linear_dsp.wide_flash_bytes,
-        ),
-        linear.LinearKernel(
             "ta_fully_connected_s8_quads_dsp",
             "fully_connected/ta_fully_connected_s8_quads_dsp.c",
             applies=linear_dsp.takes_quads,

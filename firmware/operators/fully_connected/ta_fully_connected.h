@@ -62,9 +62,6 @@ ta_fully_connected_kernel ta_fully_connected_s8_quads_dsp;
 ta_fully_connected_kernel ta_fully_connected_s8_quads_pieces_dsp;
 ta_fully_connected_kernel ta_fully_connected_s8_pieces_dsp;
 
-/* As ta_fully_connected_s8_dsp; filters, bias, requant and their bounds as in ta_wide_dsp.h. */
-ta_fully_connected_kernel ta_fully_connected_s8_wide_dsp;
-
 /* Cores with Helium; scratch likewise. */
 ta_fully_connected_kernel ta_fully_connected_s8_mve;
 
