@@ -188,8 +188,12 @@ class Lot:
                 ring = _ring_rows(node, tensor) if node.index in streamed else None
                 slots[tensor.index] = _slot(memory, offset, tensor, ring)
                 offset = _aligned(offset + tensor.nbytes)
+            # As plans stream, what makes rows one by one may have room for no more than one. The
+            # last output is the graph's.
+            by_row = node.index in streamed - blocks.keys() and node is not self.nodes[-1]
+            ring = 1 if by_row and node.index % 2 else None
             for tensor in node.outputs:
-                slots[tensor.index] = _slot(memory, offset, tensor, None)
+                slots[tensor.index] = _slot(memory, offset, tensor, ring)
                 offset = _aligned(offset + tensor.nbytes)
         end = max(slot.offset_bytes + slot.size_bytes for slot in slots.values())
         end = _aligned(end)
