@@ -57,7 +57,7 @@ _PRECISION = 128
 
 # By what shares an arena may be larger than the smallest, and how many per cent of instructions
 # each per cent of it has to save.
-_HARDLY_LARGER = (0.0, 0.01, 0.02, 0.03, 0.04)
+_HARDLY_LARGER = (0.0, 0.01, 0.015, 0.02, 0.03, 0.04)
 _WORTH = 4
 
 # By what share an arena may grow for kernels that need room, where nothing is said of RAM, and what
