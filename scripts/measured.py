@@ -74,7 +74,8 @@ def _memory(message: str) -> str:
 
 
 def _digest(model: Model, plan: Plan, board: Board) -> str:
-    digest = hashlib.sha256(_compiler(board.processor.toolchain).encode())
+    made_with = (_compiler(board.processor.toolchain), *_further_options(board))
+    digest = hashlib.sha256("".join(made_with).encode())
     for path, content in sorted(pipeline.generate([model], [plan], board).files.items()):
         digest.update(f"{path}\0{len(content)}\0".encode())
         digest.update(content)
@@ -87,11 +88,15 @@ def _compiler(toolchain: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def _further_options(board: Board) -> tuple[str, ...]:
+    return ("--cycles",) if board.id in CYCLES_BOARDS else ()
+
+
 def _measure(path: Path, board: Board, options: PlanOptions) -> Document | str:
     print(f"measuring {path.stem} on {board.id}", file=sys.stderr, flush=True)
     arguments = ["measure", str(path), "--board", board.id, "--objective", options.objective.value]
     arguments += ["--feed", "rows"] if options.feed else []
-    arguments += ["--cycles"] if board.id in CYCLES_BOARDS else []
+    arguments += _further_options(board)
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()) as errors:
         written = Path(work) / "bench.json"
         code = cli.run([*arguments, "--work", work, "--json", str(written), "-q"])
