@@ -23,7 +23,9 @@ from tinyaiot.errors import UsageError
 from tinyaiot.measure import Deployment
 from tinyaiot.operators.base import AnyArray
 
-ASSUMPTIONS = "documented instruction timings, zero wait states, the middle of each range"
+ASSUMPTIONS = (
+    "documented instruction timings, zero wait states, aligned accesses, the middle of each range"
+)
 _CORTEX_M7 = "cortex-m7"
 _LOWEST, _MIDDLE, _HIGHEST = range(3)
 _REFILL = (1, 2, 3)
