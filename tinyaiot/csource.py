@@ -20,6 +20,11 @@ class Role(enum.Enum):
     TABLE = "table"
     DATA = "data"
 
+    @property
+    def is_parameter(self) -> bool:
+        """Whether a model's file says it."""
+        return self in (Role.WEIGHTS, Role.BIAS, Role.REQUANT)
+
 
 @dataclass(frozen=True, eq=False)
 class Array:

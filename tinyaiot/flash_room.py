@@ -25,7 +25,7 @@ def flash_limit(graphs: Sequence[Graph], board: Board | None) -> int:
     if board is None:
         return UNLIMITED_FLASH
     nodes = [node for graph in graphs for node in graph.nodes]
-    room = board.flash.size_bytes - _CODE_BYTES - sum(_constants_bytes(graph) for graph in graphs)
+    room = board.flash.size_bytes - _CODE_BYTES - sum(constants_bytes(graph) for graph in graphs)
     unlimited = board.processor.with_flash_limit(UNLIMITED_FLASH)
     wanted = {growth for node in nodes for growth in _growths(node, unlimited)}
     for limit in sorted(wanted, reverse=True):
@@ -41,6 +41,7 @@ def _growths(node: Node, core: Core) -> Iterator[int]:
     yield from (kernel.flash_bytes(node) for kernel in operator.applying(node, core))
 
 
-def _constants_bytes(graph: Graph) -> int:
+def constants_bytes(graph: Graph) -> int:
+    """What weights, biases, scales and padding take about, by kernels that keep them small."""
     channels = sum(node.output.channels for node in graph.nodes)
     return summarize(graph).weights_bytes + _CHANNEL_BYTES * channels

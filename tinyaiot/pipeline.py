@@ -19,7 +19,7 @@ from tinyaiot.cores import Core, core_by_id
 from tinyaiot.documents import graph_document, plan_document
 from tinyaiot.errors import DoesNotFitError
 from tinyaiot.files import write_json
-from tinyaiot.flash_room import flash_limit
+from tinyaiot.flash_room import constants_bytes, flash_limit
 from tinyaiot.frontends import Model, load
 from tinyaiot.instructions import cycles_on, instructions_on
 from tinyaiot.plan import Memory, Plan
@@ -75,6 +75,7 @@ class PlanOptions:
         feed: whether the rows of the inputs arrive during the inference.
         ram_bytes: what the arenas may take in all, at most; None for what the board has.
         strategy: of the planner, the only one to try; None for all.
+        weights_in_ram: whether weights are copied to the board's first RAM as it starts.
     """
 
     objective: Objective = Objective.BALANCED
@@ -82,6 +83,7 @@ class PlanOptions:
     feed: bool = False
     ram_bytes: int | None = None
     strategy: str | None = None
+    weights_in_ram: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,13 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
 
     Raises:
         NoPlanFitsError: RAM does not suffice.
-        DoesNotFitError: the weights alone exceed the flash. Whether the code fits beside them,
-            only the linker knows.
+        DoesNotFitError: the weights alone exceed the flash, or the RAM that they are copied to.
+            Whether the code fits beside them, only the linker knows.
     """
     _refuse_weights_beyond_flash(models, board)
     given = memories(board)
+    if options.weights_in_ram:
+        given = _beside_weights(given, models, board)
     left = _limited(given, options.ram_bytes)
     is_budget = left != given
     core = _core_for(models, board, options)
@@ -198,6 +202,21 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     if _take_room(models, plans, core) and not _keep_small(models, plans, core, board):
         plans = _plan_one_by_one(models, core, left, options, is_budget, takes_room=False)
     return plans
+
+
+def _beside_weights(
+    given: tuple[Memory, ...], models: Sequence[Model], board: Board
+) -> tuple[Memory, ...]:
+    """The memories, the first without what copied weights take of it, at least."""
+    first, *others = given
+    weights_bytes = sum(constants_bytes(model.graph) for model in models)
+    if weights_bytes > first.capacity_bytes:
+        raise DoesNotFitError(
+            f"the weights need about {weights_bytes:,} bytes of RAM, more than the "
+            f"{first.capacity_bytes:,} left in {first.name} of {board.id}",
+            "leave out --weights ram: they stay in flash then",
+        )
+    return (replace(first, capacity_bytes=first.capacity_bytes - weights_bytes), *others)
 
 
 def _keep_small(models: Sequence[Model], plans: Sequence[Plan], core: Core, board: Board) -> bool:
@@ -281,7 +300,7 @@ def _plan(
     is_budget: bool,
     takes_room: bool = True,
 ) -> Plan:
-    return plan_model(
+    plan = plan_model(
         model.graph,
         core,
         left,
@@ -294,6 +313,7 @@ def _plan(
         instructions=instructions_on(core),
         cost=cycles_on(core),
     )
+    return replace(plan, copies_parameters=options.weights_in_ram)
 
 
 def generate(

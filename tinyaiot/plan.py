@@ -144,6 +144,8 @@ class Plan:
             constants.
         large_code: C files of kernels whose code takes more flash that it has room for.
         patches: the first layers in strips of columns; None where all are whole.
+        copies_parameters: whether weights, biases and scales lie in the board's first RAM, where
+            they are copied as it starts.
     """
 
     strategy: str
@@ -160,6 +162,7 @@ class Plan:
     patches: Patches | None = None
     flash_limit: int = 0
     large_code: tuple[str, ...] = ()
+    copies_parameters: bool = False
 
     def layer_of(self, node: int) -> int:
         """The layer of the model that a node of the plan is, or is a strip of.

@@ -137,7 +137,7 @@ def predict(graph: Graph, plan: Plan, board: Board) -> Prediction:
         layers=layers,
         instructions=instructions,
         arena_bytes=plan.total_arena_bytes,
-        ram_bytes=sizes.ram_bytes(plan, board),
+        ram_bytes=sizes.ram_bytes(plan, board, lowered),
         flash_bytes=sizes.flash_bytes(lowered, board),
         milliseconds=milliseconds,
         milliseconds_basis=milliseconds_basis,

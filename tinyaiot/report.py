@@ -145,6 +145,8 @@ class Report:
         self._peak(summary, plan)
         flash = f"{summary.weights_bytes:,} bytes in flash, which has {board.flash.size_bytes:,}"
         self.line("weights", flash)
+        if plan.copies_parameters:
+            self.line("", f"copied to {board.ram[0].name} at the start, with their scales")
 
     def project(self, folder: Path, sources: Sources) -> None:
         """A generated project."""

@@ -21,13 +21,12 @@ from tinyaiot.calibrations import FOLDER, calibration_of, family_of
 from tinyaiot.codegen.model import LoweredModel
 from tinyaiot.codegen.program import RowProgram
 from tinyaiot.cores import Core
-from tinyaiot.csource import Ref, Role, Value
+from tinyaiot.csource import Ref, Value
 from tinyaiot.loops import Features
 from tinyaiot.plan import Plan
 
 SIZES = FOLDER / "sizes.json"
 
-_PARAMETERS = (Role.WEIGHTS, Role.BIAS, Role.REQUANT)
 _ALIGNMENT = 4
 _POINTER_BYTES = 4
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
@@ -108,8 +107,8 @@ def flash_bytes(model: LoweredModel, board: Board) -> int | None:
     return None if variable is None else fixed.flash_bytes + variable
 
 
-def ram_bytes(plan: Plan, board: Board) -> int | None:
-    """Static RAM, arenas included; None where the board was not calibrated."""
+def ram_bytes(plan: Plan, board: Board, model: LoweredModel) -> int | None:
+    """Static RAM, arenas and copied weights included; None where the board was not calibrated."""
     fixed = calibrated_sizes().boards.get(board.id)
     if fixed is None:
         return None
@@ -117,7 +116,8 @@ def ram_bytes(plan: Plan, board: Board) -> int | None:
     # Empty, .bss is what it takes to pad the first memory's arena to words.
     first = plan.arena_bytes.get(board.ram[0].name, 0)
     padding = 0 if fixed.ram_bytes else _aligned(first) - first
-    return fixed.ram_bytes + arenas + padding
+    copied = parameter_bytes(model) if plan.copies_parameters else 0
+    return fixed.ram_bytes + arenas + padding + copied
 
 
 def beyond_parameters(
@@ -151,7 +151,7 @@ def file_bytes(sources: Iterable[str], core: Core) -> int:
 
 def parameter_bytes(model: LoweredModel) -> int:
     """Weights, biases and scales of channels, padding between them included."""
-    return sum(_aligned(a.data.nbytes) for a in model.arrays if a.role in _PARAMETERS)
+    return sum(_aligned(a.data.nbytes) for a in model.arrays if a.role.is_parameter)
 
 
 def variable_bytes(model: LoweredModel, core: CoreSizes, members: Iterable[str]) -> int | None:

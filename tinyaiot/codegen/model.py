@@ -321,8 +321,13 @@ class _ModelWriter:
             ),
             "most_layers": max((len(_nodes_of(part)) for part in self._parts()), default=0),
             "layer_count": len(self.graph.nodes),
-            "arrays": [_printable(array) for array in sorted(arrays, key=lambda a: a.name)],
+            "arrays": [self._printable(array) for array in sorted(arrays, key=lambda a: a.name)],
         }
+
+    def _printable(self, array: Array) -> dict[str, Any]:
+        """With ``const``, unless it is to lie in RAM: start-up copies what may be written."""
+        is_copied = self.plan.copies_parameters and array.role.is_parameter
+        return {**_printable(array), "qualifier": "" if is_copied else "const "}
 
     def _struct_name(self, node: Node, call: Call) -> str:
         return self.node_prefix(node) + (f"_{call.suffix}" if call.suffix else "")

@@ -53,7 +53,8 @@ def verbosity(command: Command) -> Command:
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --objective, --ram, --feed and --keep-input, which the command takes as ``options``."""
+    """Adds --objective, --ram, --feed, --weights and --keep-input, which the command takes as
+    ``options``."""
 
     @click.option(
         "--objective",
@@ -79,6 +80,13 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="ram: the input lies in RAM. rows: it arrives row by row, and never lies there whole.",
     )
     @click.option(
+        "--weights",
+        type=click.Choice(["flash", "ram"]),
+        default="flash",
+        show_default=True,
+        help="ram: they are copied to the board's first RAM as it starts, where its flash is slow.",
+    )
+    @click.option(
         "--keep-input", is_flag=True, help="An inference leaves the input's bytes as they were."
     )
     @functools.wraps(command)
@@ -87,10 +95,17 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         objective: str,
         ram_bytes: int | None,
         feed: str,
+        weights: str,
         keep_input: bool,
         **kwargs: Any,
     ) -> Any:
-        options = pipeline.PlanOptions(Objective(objective), keep_input, feed == "rows", ram_bytes)
+        options = pipeline.PlanOptions(
+            Objective(objective),
+            keep_input,
+            feed == "rows",
+            ram_bytes,
+            weights_in_ram=weights == "ram",
+        )
         return command(*args, options=options, **kwargs)
 
     return wrapped
