@@ -59,7 +59,8 @@ def large_code(
         for chosen in itertools.combinations(files, count)
     )
     # Of equal ones the first, which is of the fewest files.
-    return max((s for s in subsets if search.fits(s)), key=search.saved)
+    by_worth = sorted(subsets, key=search.saved, reverse=True)
+    return next(subset for subset in by_worth if search.fits(subset))
 
 
 def keeps_small(models: Sequence[LoweredModel], core: Core, board: Board | None) -> bool:

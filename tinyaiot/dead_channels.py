@@ -65,10 +65,11 @@ def leave_out_dead_channels(graph: Graph) -> Graph:
     Nodes and tensors keep their numbers; ``Tensor.taken`` says which channels are left. A graph
     without such channels is returned itself.
     """
-    kept = _kept(graph)
+    ranges = _ranges(graph)
+    kept = _kept(graph, ranges)
     if all(mask.all() for mask in kept.values()):
         return graph
-    smaller = _Rewriting(graph, kept).graph()
+    smaller = _Rewriting(graph, ranges, kept).graph()
     if smaller is None or any(rule for node in smaller.nodes for rule in violations(node)):
         return graph
     before, after = summarize(graph), summarize(smaller)
@@ -80,9 +81,8 @@ def leave_out_dead_channels(graph: Graph) -> Graph:
     return replace(smaller, left_out=left_out)
 
 
-def _kept(graph: Graph) -> Mapping[Tensor, _Mask]:
+def _kept(graph: Graph, ranges: Mapping[Tensor, _Range]) -> Mapping[Tensor, _Mask]:
     """Of each activation, which channels stay; tensors that share their channels share the mask."""
-    ranges = _ranges(graph)
     shared = _SharedChannels(graph)
     kept: dict[Tensor, _Mask] = {}
     for group in shared.groups:
@@ -92,7 +92,7 @@ def _kept(graph: Graph) -> Mapping[Tensor, _Mask]:
     while before != (before := _count(kept)):
         _keep_what_is_read(graph, ranges, kept)
         for group in shared.groups:
-            _round_up(kept[next(iter(group))], _taps(graph, group))
+            _round_up(graph, group, kept[next(iter(group))])
     return kept
 
 
@@ -111,11 +111,13 @@ def _count(kept: Mapping[Tensor, _Mask]) -> int:
     return sum(int(mask.sum()) for mask in kept.values())
 
 
-def _round_up(mask: _Mask, taps: IntArray) -> None:
+def _round_up(graph: Graph, group: frozenset[Tensor], mask: _Mask) -> None:
     """To a multiple of ``_TOGETHER``: of channels that nothing reads, those of fewest taps stay."""
     wanted = max(-(-int(mask.sum()) // _TOGETHER), 1) * _TOGETHER
-    spare = np.flatnonzero(~mask)
-    mask[spare[np.argsort(taps[spare], kind="stable")][: wanted - int(mask.sum())]] = True
+    missing, spare = wanted - int(mask.sum()), np.flatnonzero(~mask)
+    if missing and len(spare):
+        by_taps = np.argsort(_taps(graph, group)[spare], kind="stable")
+        mask[spare[by_taps][:missing]] = True
 
 
 def _taps(graph: Graph, group: frozenset[Tensor]) -> IntArray:
@@ -123,7 +125,7 @@ def _taps(graph: Graph, group: frozenset[Tensor]) -> IntArray:
     taps = np.zeros(next(iter(group)).channels, np.int64)
     for node in filter(_reads_filters, graph.nodes):
         if node.output in group:
-            taps += np.count_nonzero(Linear.of(node).filters, axis=1)
+            taps += np.count_nonzero(_by_input_channel(node), axis=(1, 2))
     return taps
 
 
@@ -186,10 +188,10 @@ def _works_by_channel(node: Node) -> bool:
     )
 
 
-def _by_input_channel(node: Node) -> npt.NDArray[np.int64]:
+def _by_input_channel(node: Node) -> npt.NDArray[np.int8]:
     """Filters as [channels, taps of a channel, input channels]."""
-    filters = Linear.of(node).filters.astype(np.int64)
-    return filters.reshape(len(filters), -1, node.input(0).channels)
+    filters = _constant(node.input(1))
+    return filters.reshape(len(filters), -1, filters.shape[-1])
 
 
 def _nonzero(node: Node, outputs: _Mask) -> _Mask:
@@ -242,7 +244,7 @@ def _range_of_sums(node: Node, source: _Range) -> _Range:
         weights = linear.filters.astype(np.int64)
         low, high = low[:, np.newaxis], high[:, np.newaxis]
     else:
-        weights = _by_input_channel(node)
+        weights = _by_input_channel(node).astype(np.int64)
     at_ends = weights * (low - zero_point), weights * (high - zero_point)
     axes = tuple(range(1, weights.ndim))
     return _Range(
@@ -260,10 +262,12 @@ def _clamped(node: Node, source: _Range) -> _Range:
 class _Rewriting:
     """Makes the smaller graph."""
 
-    def __init__(self, graph: Graph, kept: Mapping[Tensor, _Mask]) -> None:
+    def __init__(
+        self, graph: Graph, ranges: Mapping[Tensor, _Range], kept: Mapping[Tensor, _Mask]
+    ) -> None:
         self._graph = graph
+        self._ranges = ranges
         self._kept = kept
-        self._ranges = _ranges(graph)
         self._made = {tensor: _narrowed(tensor, mask) for tensor, mask in kept.items()}
 
     def graph(self) -> Graph | None:
@@ -308,7 +312,8 @@ class _Rewriting:
         if _reads_filters(node):
             source, known = node.input(0), self._ranges[node.input(0)]
             gone = ~self._kept[source]
-            added = _by_input_channel(node).sum(axis=1) * (known.low - source.zero_point)
+            taps = _by_input_channel(node).sum(axis=1, dtype=np.int64)
+            added = taps * (known.low - source.zero_point)
             sums = sums + added[:, gone].sum(axis=1)
         sums = sums[self._kept[node.output]]
         if sums.min() < _INT32.min or sums.max() > _INT32.max:

@@ -183,6 +183,11 @@ class Plan:
         limited = core.with_flash_limit(self.flash_limit).with_large_code(self.large_code)
         return limited.with_scratch_limit(self.scratch_limits.get(node))
 
+    def with_limits_of(self, core: Core) -> Plan:
+        """The same plan, where nodes have the flash and the code that ``core`` may take."""
+        code = tuple(sorted(core.large_code))
+        return replace(self, flash_limit=core.flash_limit, large_code=code)
+
     @property
     def total_arena_bytes(self) -> int:
         return sum(self.arena_bytes.values())

@@ -103,7 +103,7 @@ def flash_bytes(model: LoweredModel, board: Board) -> int | None:
     core, fixed = sizes.cores.get(family_of(board.core)), sizes.boards.get(board.id)
     if core is None or fixed is None:
         return None
-    variable = variable_bytes(model, core, fixed.members)
+    variable = variable_bytes([model], core, fixed.members)
     return None if variable is None else fixed.flash_bytes + variable
 
 
@@ -134,7 +134,7 @@ def beyond_parameters(
         return None
     known = None if board is None else sizes.boards.get(board.id)
     fixed = sizes.boards[calibration.board] if known is None else known
-    variable = _variable_bytes(models, sizes.cores[of_core], fixed.members)
+    variable = variable_bytes(models, sizes.cores[of_core], fixed.members)
     if variable is None:
         return None
     parameters = sum(parameter_bytes(model) for model in models)
@@ -154,18 +154,14 @@ def parameter_bytes(model: LoweredModel) -> int:
     return sum(_aligned(a.data.nbytes) for a in model.arrays if a.role.is_parameter)
 
 
-def variable_bytes(model: LoweredModel, core: CoreSizes, members: Iterable[str]) -> int | None:
-    """What depends on the model; None where a kernel was not calibrated.
+def variable_bytes(
+    models: Sequence[LoweredModel], core: CoreSizes, members: Iterable[str]
+) -> int | None:
+    """What depends on the models of a firmware; None where a kernel was not calibrated.
 
     Args:
         members: of the C library's archives that are there anyway.
     """
-    return _variable_bytes([model], core, members)
-
-
-def _variable_bytes(
-    models: Sequence[LoweredModel], core: CoreSizes, members: Iterable[str]
-) -> int | None:
     nodes = [node for model in models for node in model.nodes.values()]
     sources = {source for node in nodes for source in node.sources}
     calls = [call for node in nodes for call in node.calls]

@@ -63,7 +63,7 @@ def board_sizes(board: Board, core: CoreSizes) -> BoardSizes:
         image = build(project, board)
         members = tuple(sorted(core.members.keys() & _members(project / "firmware.map").keys()))
     lowered = lower_model(batch.graph, batch.plan, board.processor, batch.graph.name)
-    variable = variable_bytes(lowered, core, members)
+    variable = variable_bytes([lowered], core, members)
     if variable is None:
         raise ValueError(f"{board.id}: a kernel of the drawn model was not calibrated")
     return BoardSizes(

@@ -321,13 +321,11 @@ class _ModelWriter:
             ),
             "most_layers": max((len(_nodes_of(part)) for part in self._parts()), default=0),
             "layer_count": len(self.graph.nodes),
-            "arrays": [self._printable(array) for array in sorted(arrays, key=lambda a: a.name)],
+            "arrays": [
+                _printable(array, self.plan.copies_parameters and array.role.is_parameter)
+                for array in sorted(arrays, key=lambda a: a.name)
+            ],
         }
-
-    def _printable(self, array: Array) -> dict[str, Any]:
-        """With ``const``, unless it is to lie in RAM: start-up copies what may be written."""
-        is_copied = self.plan.copies_parameters and array.role.is_parameter
-        return {**_printable(array), "qualifier": "" if is_copied else "const "}
 
     def _struct_name(self, node: Node, call: Call) -> str:
         return self.node_prefix(node) + (f"_{call.suffix}" if call.suffix else "")
@@ -475,7 +473,8 @@ def _as_int8_pointer(name: str, values: npt.NDArray[Any]) -> Ref:
     return Ref(name if values.dtype == np.int8 else f"(const int8_t *){name}")
 
 
-def _printable(array: Array) -> dict[str, Any]:
+def _printable(array: Array, is_copied: bool) -> dict[str, Any]:
+    """With ``const``, unless it is to lie in RAM: start-up copies what may be written."""
     values = array.data.reshape(-1)
     texts = [format_value(v) for v in values.tolist()] if values.dtype.kind == "f" else None
     if texts is None:
@@ -484,6 +483,7 @@ def _printable(array: Array) -> dict[str, Any]:
         texts = ["(-2147483647 - 1)" if t == "-2147483648" else t for t in texts]
     return {
         "name": array.name,
+        "qualifier": "" if is_copied else "const ",
         "type": c_type(values.dtype),
         "size": len(values),
         "alignment": array.alignment,

@@ -187,7 +187,7 @@ def plan_model(
             ]
         smallest = min((plan for plan in wanted if plan is not None), key=_arena_bytes)
         raise _does_not_fit(graph, smallest, memories, is_budget)
-    plan = replace(plan, flash_limit=core.flash_limit, large_code=tuple(sorted(core.large_code)))
+    plan = plan.with_limits_of(core)
     if cost is not None:
         plan = cheapest_kernels(graph, plan, core, cost)
     check(graph, plan, core, memories)

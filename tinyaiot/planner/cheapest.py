@@ -144,10 +144,7 @@ class Cheapest:
 
     def instructions_of(self, plan: Plan) -> float:
         """What an inference takes under a plan, with the kernels that the core may take."""
-        core = self._core
-        limited = replace(
-            plan, flash_limit=core.flash_limit, large_code=tuple(sorted(core.large_code))
-        )
+        limited = plan.with_limits_of(self._core)
         return instructions_of(self._graph, limited, self._core, self._instructions)
 
     def _laid_out(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:

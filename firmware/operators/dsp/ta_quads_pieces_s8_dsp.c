@@ -30,21 +30,12 @@ typedef struct pieces_frame {
 /* Fours of taps a turn, and their bytes. */
 enum { TURN_FOURS = 4, FOUR_BYTES = 64 };
 
-/* Two taps of both pairs: 6 instructions for 8 MACs. */
-#define TWO(first, second, taps)                                                                  \
-    "smlad r2, " first ", " taps ", r2\n"                                                         \
-    "smlad r3, " second ", " taps ", r3\n"                                                        \
-    "sxtb16 " first ", " first "\n"                                                               \
-    "sxtb16 " second ", " second "\n"                                                             \
-    "smlad r4, " first ", " taps ", r4\n"                                                         \
-    "smlad r5, " second ", " taps ", r5\n"
-
 /* Four taps, wherever they lie: 16 instructions for 16 MACs. */
 #define FOUR                                                                                      \
     "ldr r10, [r0], #4\n"                                                                         \
     "ldmia.w r1!, {r6, r7, r8, r9}\n"                                                             \
     "sxtb16 r11, r10, ror #8\n"                                                                   \
-    "sxtb16 r10, r10\n" TWO("r6", "r7", "r10") TWO("r8", "r9", "r11")
+    "sxtb16 r10, r10\n" TA_QUAD_TWO("r6", "r7", "r10") TA_QUAD_TWO("r8", "r9", "r11")
 
 #define IS(bytes, from, to) ".if " to " - " from " != " bytes "\n.error \"size\"\n.endif\n"
 

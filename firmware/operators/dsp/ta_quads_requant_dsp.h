@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Requantizes the four outputs of a quad, in assembly. Registers: r0 out, r1 constants; r2, r3 the
- * sums S of both pairs and r4, r5 their sums D0; lr the offset: of floors, else 2 * zero point + 1,
- * which is odd; r6-r11 are lost.
+ * Adds to the sums of a quad and requantizes its four outputs, in assembly. Registers: r2, r3 the
+ * sums S of both pairs and r4, r5 their sums D0. Of requantization: r0 out, r1 constants; lr the
+ * offset: of floors, else 2 * zero point + 1, which is odd; r6-r11 are lost.
  */
 #ifndef TA_QUADS_REQUANT_DSP_H
 #define TA_QUADS_REQUANT_DSP_H
+
+/* Two taps of both pairs: 6 instructions for 8 MACs. */
+#define TA_QUAD_TWO(first, second, taps)                                                          \
+    "smlad r2, " first ", " taps ", r2\n"                                                         \
+    "smlad r3, " second ", " taps ", r3\n"                                                        \
+    "sxtb16 " first ", " first "\n"                                                               \
+    "sxtb16 " second ", " second "\n"                                                             \
+    "smlad r4, " first ", " taps ", r4\n"                                                         \
+    "smlad r5, " second ", " taps ", r5\n"
 
 #define TA_QUAD_FLOOR(acc, slope)                                                                 \
     "smmla " acc ", " acc ", " slope ", lr\n"                                                     \

@@ -31,17 +31,8 @@ typedef struct quads_frame {
 /* Turns of the loop, of eight taps each, and their bytes. */
 enum { TURNS = 4, TURN_BYTES = 108 };
 
-/* Two taps of both pairs: 6 instructions for 8 MACs. */
-#define TWO(first, second, taps)                                                                  \
-    "smlad r2, " first ", " taps ", r2\n"                                                         \
-    "smlad r3, " second ", " taps ", r3\n"                                                        \
-    "sxtb16 " first ", " first "\n"                                                               \
-    "sxtb16 " second ", " second "\n"                                                             \
-    "smlad r4, " first ", " taps ", r4\n"                                                         \
-    "smlad r5, " second ", " taps ", r5\n"
-
 #define FOUR(taps, others)                                                                        \
-    "ldmia.w r1!, {r6, r7, r8, r9}\n" TWO("r6", "r7", taps) TWO("r8", "r9", others)
+    "ldmia.w r1!, {r6, r7, r8, r9}\n" TA_QUAD_TWO("r6", "r7", taps) TA_QUAD_TWO("r8", "r9", others)
 
 /* Eight taps: 27 instructions for 32 MACs. */
 #define EIGHT "ldmia.w r0!, {r10, r11, r12, lr}\n" FOUR("r10", "r11") FOUR("r12", "lr")
