@@ -40,7 +40,8 @@ def features(work: Work, tile: Tile) -> Features:
     else:
         form = _FORMS.get(work.call.function) or _FORMS.get(work.node.op, _elementwise)
         found = form(work, tile)
-    found["call"] = work.calls
+    # Inlined, drivers leave no call between the program's and the kernel's.
+    found["call"] = 0 if work.call.inlined else work.calls
     return {name: float(value) for name, value in found.items() if value}
 
 

@@ -68,6 +68,7 @@ class Call:
         suffix: tells the structs of one node apart where it takes several calls.
         arguments: further constants.
         final: whether the rows are complete after this call, when several fill one output.
+        inlined: C header of a driver that is inlined and makes row ``y_start`` only.
     """
 
     function: str
@@ -77,6 +78,7 @@ class Call:
     suffix: str = ""
     final: bool = True
     arguments: tuple[Value, ...] = ()
+    inlined: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,6 +98,10 @@ class _Anywhere:
         return 1 if reads_blocks(self.run.node) else self.run.blocks
 
     @property
+    def is_streamed(self) -> bool:
+        return self.run.calls > 1
+
+    @property
     def prefix(self) -> str:
         return ""
 

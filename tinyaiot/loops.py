@@ -19,6 +19,13 @@ Loops = Mapping[str, float]
 
 WORD = 4
 _ONE_BY_ONE = " one by one"
+_BLOCK_DRIVERS = (
+    "ta_conv_2d_blocks",
+    "ta_conv_2d_ring",
+    "ta_conv_2d_known_blocks",
+    "ta_conv_2d_known_ring",
+)
+_COMMON_DRIVERS = ("_rows", "_blocks", "_ring", "_known_rows", "_known_blocks", "_known_ring")
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Work:
         kernel, driver = self.call.fields.get("kernel"), self.call.function
         if not isinstance(kernel, Ref):
             return f"{driver} {self.node.op}"
-        is_common = driver.removeprefix(self.call.struct_type) in ("_rows", "_blocks", "_ring")
+        is_common = driver.removeprefix(self.call.struct_type) in _COMMON_DRIVERS
         return kernel.text + ("" if is_common else f" {driver}") + manner
 
     @property
@@ -133,7 +140,7 @@ def spans(work: Work) -> list[Span]:
     width = min(integer(work, "out_width", output.width), output.width)
     if integer(work, "in_width", 0) > work.node.input(0).width:
         return [Span(0, pixels // work.calls, work.calls)]
-    if work.call.function in ("ta_conv_2d_blocks", "ta_conv_2d_ring"):
+    if work.call.function in _BLOCK_DRIVERS:
         return [Span(x, x + width, output.height) for x in range(0, output.width, width)]
     return [Span(0, width, pixels // width)]
 
@@ -189,7 +196,8 @@ def row_trips(work: Work, rows: int) -> Features:
     """What ``ta_conv_2d_rows`` and its like do around ``rows`` calls of the kernel."""
     vertical, _ = convolution_windows(work.node)
     inside = taps_inside(vertical) * rows / vertical.out_size
-    # Rows of a ring of blocks, which no layer is calibrated with, take about twice as much to find.
+    # Rows of a ring of blocks, which no layer is calibrated with, take about twice as much to find,
+    # unless that is inlined.
     found = rows * vertical.kernel * (2 if work.call.function == "ta_conv_2d_ring" else 1)
     return {"row": rows, "row h": found, "row h inside": inside}
 

@@ -21,7 +21,7 @@ from tinyaiot.calibrations import FOLDER, calibration_of, family_of
 from tinyaiot.codegen.model import LoweredModel
 from tinyaiot.codegen.program import RowProgram
 from tinyaiot.cores import Core
-from tinyaiot.csource import Ref, Value
+from tinyaiot.csource import Call, Ref, Value
 from tinyaiot.loops import Features
 from tinyaiot.plan import Plan
 
@@ -213,6 +213,8 @@ def code_features(model: LoweredModel) -> Features:
         "streamed call": sum(len(calls[index]) for index in calls if index in streamed),
         "whole layer": sum(1 for index in calls if index not in streamed),
         "whole call": sum(len(calls[index]) for index in calls if index not in streamed),
+        "inlined call": sum(call.inlined is not None for found in calls.values() for call in found),
+        "inlined row": sum(_inlined_rows(call) for found in calls.values() for call in found),
         "final call": sum(call.final for found in calls.values() for call in found),
         "row axes": sum(
             int(str(call.fields.get("row_axis_count", 0)))
@@ -221,6 +223,13 @@ def code_features(model: LoweredModel) -> Features:
         ),
     }
     return {name: float(n) for name, n in found.items() if n}
+
+
+def _inlined_rows(call: Call) -> int:
+    """Rows that an inlined driver finds; those of rings may be in two parts."""
+    if call.inlined is None:
+        return 0
+    return int(str(call.fields["kernel_h"])) * (2 if call.function.endswith("_ring") else 1)
 
 
 def _programs(model: LoweredModel) -> Iterator[RowProgram]:

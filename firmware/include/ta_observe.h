@@ -53,6 +53,9 @@
 #define TA_LAYER(k) ((void)0)
 #endif
 
+/* Has what is computed from `value` computed here, not before a mark. */
+#define TA_HERE(value) __asm__ volatile("" : "+r"(value))
+
 /* Called by a model's run function, outside all counts; either may be NULL where the model
  * does not need it. Owned by the caller. */
 typedef struct ta_observer ta_observer;
@@ -103,15 +106,14 @@ __attribute__((unused)) static void ta_tell(const ta_observer *observer, const t
                                              done->row_bytes, y_start, y_stop);
 }
 
-/* Out of line: generated code calls one of these for every layer. */
+/* Out of line: generated code calls one of these for every layer; this one for every row of some,
+ * after a pause of their own, so that handing it over does not count either. */
 __attribute__((noinline, unused)) static void ta_some_done(const ta_observer *observer,
                                                            const ta_completion *completions,
                                                            int32_t k, int32_t y_start,
                                                            int32_t y_stop)
 {
-    TA_PAUSE();
     ta_tell(observer, &completions[k], y_start, y_stop);
-    TA_RESUME();
 }
 
 __attribute__((noinline, unused)) static void ta_all_done(const ta_observer *observer,
@@ -131,7 +133,9 @@ static inline void ta_rows_done(const ta_observer *observer, const ta_completion
     if (__builtin_constant_p(y_stop) && y_start == 0 && y_stop == completions[k].rows->height) {
         ta_all_done(observer, completions, k);
     } else {
+        TA_PAUSE();
         ta_some_done(observer, completions, k, y_start, y_stop);
+        TA_RESUME();
     }
 }
 

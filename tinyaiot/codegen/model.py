@@ -130,6 +130,10 @@ class _Context:
         return 1 if reads_blocks(self.node) else self.writer.blocks(self.node.index)
 
     @property
+    def is_streamed(self) -> bool:
+        return self.node.index in self.writer.streamed
+
+    @property
     def prefix(self) -> str:
         return self.writer.node_prefix(self.node)
 
@@ -189,6 +193,8 @@ class _ModelWriter:
         self.plan = plan
         self.core = core
         self.name = name
+        programs = (part for part in self._parts() if isinstance(part, RowProgram))
+        self.streamed = {node for part in programs for node in part.nodes}
         self._activations = {tensor.index: tensor for tensor in activations(self.graph)}
         self._constants: dict[str, Array] = {}
         self._filled: dict[int, int] = {}
@@ -353,13 +359,17 @@ class _ModelWriter:
             output = node.outputs[call.output]
             # Outputs of other heights than the first's are only ever made whole.
             streamed = output.height == node.output.height
+            y_start, y_stop = ("y_start", "y_stop") if streamed else ("0", str(output.height))
+            if call.inlined:
+                y_stop = "y_start + 1"
             calls.append(
                 {
                     "function": call.function,
                     "struct": self._struct_name(node, call),
                     "arguments": "".join(f"{format_value(value)}, " for value in call.arguments),
-                    "y_start": "y_start" if streamed else 0,
-                    "y_stop": "y_stop" if streamed else output.height,
+                    "rows": y_start if call.inlined else f"{y_start}, {y_stop}",
+                    "y_start": y_start,
+                    "y_stop": y_stop,
                     "output": call.output,
                     "row_bytes": output.row_bytes,
                     "final": call.final,
@@ -372,6 +382,7 @@ class _ModelWriter:
             "function": self._function(node.index),
             "op": node.op,
             "calls": calls,
+            "makes_one_row": all(call.inlined for call in lowered_calls),
             "last_row": self._height(node.index) if node.index in self.plan.sums else None,
         }
 
@@ -510,9 +521,16 @@ def _inlaid(arrays: Iterable[Array], role: Role) -> int:
 
 
 def _headers(lowered: Iterable[Lowered]) -> list[str]:
-    """Headers that the operators' folders in use are named after, in alphabetical order."""
+    """Headers that the operators' folders in use are named after, and those of inlined drivers, in
+    alphabetical order."""
+    lowered = tuple(lowered)
     headers = {path for path in _operator_files(lowered) if path.suffix == ".h"}
-    return sorted(path.name for path in headers if path.stem == f"ta_{path.parent.name}")
+    named = {path.name for path in headers if path.stem == f"ta_{path.parent.name}"}
+    return sorted(named | _inlined_headers(lowered))
+
+
+def _inlined_headers(lowered: Iterable[Lowered]) -> set[str]:
+    return {call.inlined for part in lowered for call in part.calls if call.inlined}
 
 
 def _operator_files(lowered: Iterable[Lowered]) -> set[Path]:
@@ -523,11 +541,15 @@ def _operator_files(lowered: Iterable[Lowered]) -> set[Path]:
     return headers | {root / source for source in sources}
 
 
-def _with_included(files: set[Path]) -> set[Path]:
-    """The files and what their C includes from the folders of other operators."""
+def _with_included(files: set[Path], included: Iterable[str]) -> set[Path]:
+    """The files and what their C includes from the folders of other operators.
+
+    Args:
+        included: headers that the model includes as well.
+    """
     headers = {path.name: path for path in (data_dir("firmware") / "operators").rglob("*.h")}
     found: set[Path] = set()
-    pending = {path for path in files if path.suffix == ".c"}
+    pending = {path for path in files if path.suffix == ".c"} | {headers[name] for name in included}
     while pending:
         path = pending.pop()
         found.add(path)
@@ -538,8 +560,9 @@ def _with_included(files: set[Path]) -> set[Path]:
 
 def _kernel_files(lowered: Iterable[Lowered]) -> dict[str, bytes]:
     """The kernels that the model uses, and no others, beside the headers that all share."""
+    lowered = tuple(lowered)
     shared = set((data_dir("firmware") / "include").glob("*.h"))
-    paths = shared | _with_included(_operator_files(lowered))
+    paths = shared | _with_included(_operator_files(lowered), _inlined_headers(lowered))
     return {f"kernels/{path.name}": path.read_bytes() for path in sorted(paths)}
 
 

@@ -113,6 +113,10 @@ class LowerContext(Protocol):
         a row for each of them."""
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether each of the node's rows, or blocks, is made by a call of its own."""
+
+    @property
     def prefix(self) -> str:
         """Start of every C identifier of this node, unique in the image."""
 

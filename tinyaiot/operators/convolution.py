@@ -33,6 +33,13 @@ _UINT8_MAX = 255
 
 # Of rows cut into blocks: the input's rows lie in one piece, or in a ring that ends amid them.
 _BLOCK_DRIVERS = ("ta_conv_2d_blocks", "ta_conv_2d_ring")
+# The same, and that of rows, inlined: their C is in a header.
+_KNOWN = {
+    "ta_conv_2d_rows": "ta_conv_2d_known_rows",
+    "ta_conv_2d_blocks": "ta_conv_2d_known_blocks",
+    "ta_conv_2d_ring": "ta_conv_2d_known_ring",
+}
+_KNOWN_HEADER = "ta_known_conv_2d.h"
 
 
 @dataclass(frozen=True)
@@ -165,9 +172,9 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "pad_left": horizontal.pad_before,
             },
             arguments=_driver_arguments(node, context),
+            inlined=_KNOWN_HEADER if driver in _KNOWN.values() else None,
         )
-        own = () if driver not in _BLOCK_DRIVERS else (f"conv_2d/{driver}.c",)
-        return Lowered((call,), lowered.arrays, ("conv_2d/ta_conv_2d.c", *own, *kernel.sources))
+        return Lowered((call,), lowered.arrays, (*_driver_sources(driver), *kernel.sources))
 
     def filter_channels(self, node: Node) -> int:
         """Input channels that one filter reads."""
@@ -202,7 +209,25 @@ def row_pixels(node: Node) -> int:
 
 
 def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
-    """The function that makes rows."""
+    """The function that makes rows; inlined where it is called for each on its own."""
+    driver = _common_driver(node, kernel, context)
+    return _KNOWN.get(driver, driver) if context.is_streamed and _inlines(context.core) else driver
+
+
+def _inlines(core: Core) -> bool:
+    """Whether calls are worth more code than what they call: kernels of the cores with Helium have
+    fewer instructions, and smaller cores less flash."""
+    return core.arch == "host" or core.features & {"dsp", "mve"} == {"dsp"}
+
+
+def _driver_sources(driver: str) -> tuple[str, ...]:
+    if driver in _KNOWN.values():
+        return ()
+    own = (f"conv_2d/{driver}.c",) if driver in _BLOCK_DRIVERS else ()
+    return ("conv_2d/ta_conv_2d.c", *own)
+
+
+def _common_driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
     source, output = node.input(0), node.output
     if context.blocks > 1:
         return _BLOCK_DRIVERS[context.joint(source) is not None]

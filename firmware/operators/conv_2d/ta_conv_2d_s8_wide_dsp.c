@@ -1,10 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/* What is hot is assembly; what surrounds it is built for size. */
-#pragma GCC optimize("Os")
-
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is hot is assembly. Plans that cut rows into blocks call the kernel for a group each, where
+ * what surrounds it counts as well: that is built for speed, what takes many groups for size.
+ */
 #define TA_KNOWN_WORDS
 #include "ta_known_windows_dsp.h"
-#include "ta_wide_dsp.h"
+#include "ta_known_wide_dsp.h"
 
 /* Windows of one row of whole words: 8 instructions for four taps of both, and 11. */
 __attribute__((naked)) static void widen_words(void)
@@ -79,13 +80,84 @@ __attribute__((naked)) static void widen_threes(void)
                      "bx lr\n");
 }
 
+ta_linear_dsp_widener *const ta_wide_dsp_wideners[] = { widen_words, widen_nines, widen_threes };
+
 #define TA_GROUP 2
 #define TA_LINEAR ta_linear_s8_wide_dsp
 #define TA_KNOWN_WINDOWS
+#pragma GCC push_options
+#pragma GCC optimize("Os")
 #include "ta_groups_dsp.h"
+
+static void convolve_groups(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
+                            int32_t x_start, int32_t x_stop)
+{
+    ta_convolve_groups(op, rows, out, x_start, x_stop);
+}
+#pragma GCC pop_options
+
+/* Has a group widened whose taps lie side by side, `offset` bytes from where each row starts. */
+static inline void widen_from(const ta_conv_2d *op, const int8_t *const *rows, int32_t offset,
+                              ta_linear_dsp *layer, ta_next_windows *next, runs *r)
+{
+    const int32_t row_taps = op->kernel_w * op->in_channels;
+    const int32_t step = op->stride_w * op->in_channels;
+    layer->state = next;
+    next->rows[0] = rows[0] + offset;
+    next->step = step;
+    next->fours = row_taps >> 2;
+    if (op->kernel_h == 1 && (row_taps & (FOUR - 1)) == 0) {
+        layer->widen = widen_words;
+        return;
+    }
+    if (op->kernel_h == 3 && (row_taps == 9 || row_taps == 3)) {
+        layer->widen = row_taps == 9 ? widen_nines : widen_threes;
+        next->rows[1] = rows[1] + offset;
+        next->rows[2] = rows[2] + offset;
+        return;
+    }
+    layer->widen = widen_group_runs;
+    layer->state = r;
+    r->offset = offset;
+    r->step = step;
+    r->fours = row_taps >> 2;
+    r->rest = row_taps & (FOUR - 1);
+    r->rows = rows;
+    r->end = rows + op->kernel_h;
+    r->lines = (int8_t *)((int32_t *)op->scratch + op->kernel_h + 2 * TA_GROUP * layer->fours);
+    r->pitch = (r->rest * op->kernel_h + FOUR - 1) & -FOUR;
+}
+
+/* A group of which nothing lies beside the input; out: of its first pixel. */
+static inline void convolve_group(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
+                                  int32_t left)
+{
+    ta_linear_dsp layer; /* no initialiser: that would be a call of memset */
+    ta_next_windows next;
+    runs r;
+    layer.channels = op->out_channels;
+    layer.offset = ta_linear_dsp_offset(&op->requant);
+    layer.pixels = (const int32_t *)op->scratch + op->kernel_h;
+    layer.fours = ta_linear_dsp_fours(op->kernel_h * op->kernel_w * op->in_channels);
+    layer.pairs = (const int32_t *)(const void *)op->weights;
+    layer.kind = op->requant.floors ? 0 : 4;
+    layer.count = 0;
+    layer.groups = 1;
+    widen_from(op, rows, left * op->in_channels, &layer, &next, &r);
+    ta_linear_s8_wide_dsp(&layer, TA_GROUP, out);
+    if (op->requant.lowest != INT8_MIN || op->requant.highest != INT8_MAX) {
+        ta_clamp_outputs_s8(&op->requant, out, TA_GROUP * op->out_channels);
+    }
+}
 
 void ta_conv_2d_s8_wide_dsp(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
                             int32_t x_start, int32_t x_stop)
 {
-    ta_convolve_groups(op, rows, out, x_start, x_stop);
+    const int32_t left = x_start * op->stride_w - op->pad_left;
+    if (x_stop - x_start == TA_GROUP && op->stretch == TA_GROUP && op->dilation_w == 1 &&
+        left >= 0 && left <= op->in_width - op->kernel_w - op->stride_w) {
+        convolve_group(op, rows, out + x_start * op->out_channels, left);
+    } else {
+        convolve_groups(op, rows, out, x_start, x_stop);
+    }
 }

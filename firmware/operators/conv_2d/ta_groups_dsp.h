@@ -324,7 +324,7 @@ static inline void ta_convolve_groups(const ta_conv_2d *op, const int8_t *const 
     const int32_t outputs = (x_stop - x_start) * op->out_channels;
     out = start;
 #ifdef TA_KNOWN_WINDOWS
-    next_windows next;
+    ta_next_windows next;
 #endif
     while (x_start < x_stop) {
         const int32_t left = x_stop - x_start;

@@ -13,14 +13,6 @@
 #include "ta_conv_2d.h"
 #include "ta_linear_dsp.h"
 
-/* Where the next group's windows lie; the assembly knows the offsets. */
-typedef struct next_windows {
-    const int8_t *rows[3]; /* of the first window; of one row the other two are not read */
-    int32_t step;          /* 12: from a window to the next */
-    int32_t fours;         /* 16: of one row */
-    ta_linear_dsp_widener *widen;
-} next_windows;
-
 #ifdef TA_KNOWN_WORDS
 static ta_linear_dsp_widener widen_words;
 #endif
@@ -50,7 +42,7 @@ static ta_linear_dsp_widener widen_threes;
 /* Whether it is known how windows are widened whose taps lie side by side in each row, `offset` bytes
  * from its start. */
 static bool widens_known(const ta_conv_2d *op, const int8_t *const *rows, int32_t offset,
-                         next_windows *next)
+                         ta_next_windows *next)
 {
     const int32_t row_taps = op->kernel_w * op->in_channels;
 #ifdef TA_KNOWN_WORDS

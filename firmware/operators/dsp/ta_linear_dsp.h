@@ -32,6 +32,14 @@
  * in r12, the state; all registers but sp may be lost. */
 typedef void ta_linear_dsp_widener(void);
 
+/* Of windows of up to three rows: where the next group lies; the assembly knows the offsets. */
+typedef struct ta_next_windows {
+    const int8_t *rows[3]; /* of the first window; of one row the other two are not read */
+    int32_t step;          /* 12: from a window to the next */
+    int32_t fours;         /* 16: of one row */
+    ta_linear_dsp_widener *widen;
+} ta_next_windows;
+
 /* The assembly knows the offsets. */
 typedef struct ta_linear_dsp {
     int8_t *out;           /* of the next pair */

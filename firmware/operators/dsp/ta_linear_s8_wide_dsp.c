@@ -24,14 +24,6 @@
 #define ODD "[sp, #40]" /* whether the last two channels of an odd number are left, and groups */
 #define LAYER "[sp, #48]"
 
-/* How often loops are unrolled, and bytes of each turn. */
-enum { TWO_TURNS = 32, TWO_BYTES = 40, ONE_TURNS = 16, ONE_BYTES = 32 };
-
-/* Rows of the table below, with the number of taps that come first of one pixel, or with 4 where
- * requantization is exact. Of two pixels by floors those whose loop runs more than once have a row,
- * and those that have two, four or six fours. */
-enum { TWO_PIXELS = 3, TWO_LOOPED = 8, TWO_STRAIGHT = 8, MOST_STRAIGHT = 6 };
-
 /* The second half of four taps of two pixels. */
 #define HALF_OF_2                                                                                 \
     "smlad r2, r8, r12, r2\n"                                                                     \
@@ -113,11 +105,8 @@ enum { TWO_PIXELS = 3, TWO_LOOPED = 8, TWO_STRAIGHT = 8, MOST_STRAIGHT = 6 };
     "bne.w " again "\n"                                                                           \
     "b.w 80f\n"
 
-/* All pairs of the groups, whose pixels end at `end`. Of pixels with k fours a pair takes 10 k + 17
- * instructions for 4 outputs where k is 2, 4 or 6, else 18, and of exact requantization 27. */
-__attribute__((naked, noinline)) static void apply(const ta_linear_dsp *layer
-                                                   __attribute__((unused)),
-                                                   const int32_t *end __attribute__((unused)))
+__attribute__((naked)) void ta_wide_dsp_apply(const ta_linear_dsp *layer __attribute__((unused)),
+                                              const int32_t *end __attribute__((unused)))
 {
     __asm__ volatile(
         "push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"
@@ -231,40 +220,22 @@ __attribute__((naked, noinline)) static void apply(const ta_linear_dsp *layer
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
 
-/* Where the loop is entered and how often it runs for a group of `count` pixels, and its kind. */
-static void enter(ta_linear_dsp *layer, int32_t count)
-{
-    int32_t rest = layer->fours - 1; /* the first are not in the loop */
-    int32_t turns = TWO_TURNS;
-    int32_t bytes = TWO_BYTES;
-    int32_t kind = TWO_PIXELS;
-    if (count == 1) {
-        rest = (2 * layer->fours - 1) / 3;
-        kind = 2 * layer->fours - 1 - 3 * rest;
-        turns = ONE_TURNS;
-        bytes = ONE_BYTES;
-    }
-    layer->count = count;
-    layer->turns = rest > turns ? (rest + turns - 1) / turns : 1;
-    layer->skip = (layer->turns * turns - rest) * bytes;
-    layer->kind = (layer->kind & 4) + kind;
-    if (layer->kind == TWO_PIXELS) {
-        if (layer->turns > 1) {
-            layer->kind = TWO_LOOPED;
-        } else if ((layer->fours & 1) == 0 && layer->fours <= MOST_STRAIGHT) {
-            layer->kind = TWO_STRAIGHT + layer->fours / 2;
-        }
-    }
-}
+/* Called for a group each where plans cut rows into blocks. */
+#pragma GCC optimize("O2")
 
 void ta_linear_s8_wide_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
 {
     if (count != layer->count) {
-        enter(layer, count);
+        layer->count = count;
+        if (count == 1) {
+            ta_wide_dsp_enter_one(layer);
+        } else {
+            ta_wide_dsp_enter_two(layer);
+        }
     }
     layer->out = out;
     layer->end = out + (layer->channels & -2);
-    apply(layer, layer->pixels + 2 * layer->fours * count);
+    ta_wide_dsp_apply(layer, layer->pixels + 2 * layer->fours * count);
 }
 
 __attribute__((naked)) int32_t *ta_wide_dsp_widen_two(

@@ -20,6 +20,61 @@
 /* As ta_linear_s8_dsp, of one pixel or two. */
 void ta_linear_s8_wide_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out);
 
+/* All pairs of the groups, whose pixels end at `end`: what ta_linear_s8_wide_dsp calls when it has set
+ * the layer. Of pixels with k fours a pair takes 10 k + 17 instructions for 4 outputs where k is 2, 4
+ * or 6, else 18, and of exact requantization 27. */
+void ta_wide_dsp_apply(const ta_linear_dsp *layer, const int32_t *end);
+
+/* How often its loops are unrolled, and bytes of each turn. */
+enum {
+    TA_WIDE_TWO_TURNS = 32,
+    TA_WIDE_TWO_BYTES = 40,
+    TA_WIDE_ONE_TURNS = 16,
+    TA_WIDE_ONE_BYTES = 32
+};
+
+/* Kinds of groups: the number of taps that come first of one pixel, or these; 4 more where
+ * requantization is exact. Of two pixels by floors those whose loop runs more than once have a kind,
+ * and those that have two, four or six fours. */
+enum {
+    TA_WIDE_TWO_PIXELS = 3,
+    TA_WIDE_TWO_LOOPED = 8,
+    TA_WIDE_TWO_STRAIGHT = 8,
+    TA_WIDE_MOST_STRAIGHT = 6
+};
+
+/* How often a loop of so many turns runs for `rest` of them, and what its first run leaves out. */
+static inline void ta_wide_dsp_enter(ta_linear_dsp *layer, int32_t rest, int32_t turns,
+                                     int32_t bytes)
+{
+    layer->turns = rest > turns ? (rest + turns - 1) / turns : 1;
+    layer->skip = (layer->turns * turns - rest) * bytes;
+}
+
+/* Where the loop is entered for groups of two pixels, and their kind; the first fours are not in the
+ * loop. kind is what ta_linear_dsp_of left. */
+static inline void ta_wide_dsp_enter_two(ta_linear_dsp *layer)
+{
+    const int32_t fours = layer->fours;
+    ta_wide_dsp_enter(layer, fours - 1, TA_WIDE_TWO_TURNS, TA_WIDE_TWO_BYTES);
+    layer->kind = (layer->kind & 4) + TA_WIDE_TWO_PIXELS;
+    if (layer->kind == TA_WIDE_TWO_PIXELS) {
+        if (layer->turns > 1) {
+            layer->kind = TA_WIDE_TWO_LOOPED;
+        } else if ((fours & 1) == 0 && fours <= TA_WIDE_MOST_STRAIGHT) {
+            layer->kind = TA_WIDE_TWO_STRAIGHT + fours / 2;
+        }
+    }
+}
+
+/* The same of one pixel. */
+static inline void ta_wide_dsp_enter_one(ta_linear_dsp *layer)
+{
+    const int32_t rest = (2 * layer->fours - 1) / 3;
+    ta_wide_dsp_enter(layer, rest, TA_WIDE_ONE_TURNS, TA_WIDE_ONE_BYTES);
+    layer->kind = (layer->kind & 4) + 2 * layer->fours - 1 - 3 * rest;
+}
+
 /* Widens 4 * fours taps of two pixels, wherever they are, into a group; returns where their next
  * taps go. */
 int32_t *ta_wide_dsp_widen_two(int32_t *group, const int8_t *first, const int8_t *second,
