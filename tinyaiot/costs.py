@@ -330,4 +330,5 @@ _FORMS: Mapping[str, Callable[[Work, Tile], Features]] = {
     "SUM": _reduction,
     "ta_strided_copy_rows": _copies,
     "ta_sums_rows": _sums,
+    "ta_sums_rows_dsp": _sums,
 }

@@ -39,8 +39,10 @@ def lower_sums(node: Node, context: LowerContext, sums: Sums) -> Lowered:
     """A node that adds up rows of its input, as C."""
     source, output = node.input(0), node.output
     multiplier = sums.multiplier or Multiplier(0, 0)
+    features = context.core.features
+    suffix = "_dsp" if "dsp" in features and "mve" not in features else ""
     call = Call(
-        function="ta_sums_rows",
+        function=f"ta_sums_rows{suffix}",
         struct_type="ta_sums",
         fields={
             "kernel": Ref(sums.kernel),
@@ -57,4 +59,4 @@ def lower_sums(node: Node, context: LowerContext, sums: Sums) -> Lowered:
             "highest": sums.highest,
         },
     )
-    return Lowered((call,), (), ("sums/ta_sums.c", f"sums/{sums.kernel}.c"))
+    return Lowered((call,), (), (f"sums/ta_sums{suffix}.c", f"sums/{sums.kernel}.c"))

@@ -33,6 +33,9 @@ struct ta_sums {
  * it the output is made. Rows come in order, each once. */
 void ta_sums_rows(const ta_sums *op, int32_t y_start, int32_t y_stop);
 
+/* The same, on cores with the DSP extension. */
+void ta_sums_rows_dsp(const ta_sums *op, int32_t y_start, int32_t y_stop);
+
 /* The average over `count` pixels, as pools round it. */
 ta_sums_kernel ta_average_sums_s8_c;
 
