@@ -7,7 +7,7 @@ Greedy placement, improved by moving what is on top to the front of the order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyaiot.planner.problem import Buffer, align
@@ -35,6 +35,7 @@ class _Neighbour:
 def arrange(
     buffers: Sequence[Buffer],
     clearances: Mapping[tuple[int, int], int],
+    turns: Collection[tuple[int, int]],
     goal_bytes: int,
     rounds: int = _ROUNDS,
 ) -> Arrangement:
@@ -42,10 +43,11 @@ def arrange(
 
     Args:
         clearances: by (lower, upper), where that is less than the lower's size.
+        turns: pairs that may lie in the same bytes, though both are in use.
         goal_bytes: to stop at.
         rounds: orders to try at most from each of the first ones.
     """
-    neighbours = _neighbours(buffers, clearances)
+    neighbours = _neighbours(buffers, clearances, turns)
     everything = sum(align(b.size_bytes, b.alignment) for b in buffers)
     best = Arrangement((), max(everything, goal_bytes) + 1)
     for order in _first_orders(buffers):
@@ -55,7 +57,9 @@ def arrange(
 
 
 def _neighbours(
-    buffers: Sequence[Buffer], clearances: Mapping[tuple[int, int], int]
+    buffers: Sequence[Buffer],
+    clearances: Mapping[tuple[int, int], int],
+    turns: Collection[tuple[int, int]],
 ) -> list[list[_Neighbour]]:
     def clearance(lower: int, upper: int) -> int:
         return clearances.get((lower, upper), buffers[lower].size_bytes)
@@ -64,7 +68,10 @@ def _neighbours(
         [
             _Neighbour(j, clearance(j, i), clearance(i, j))
             for j in range(len(buffers))
-            if j != i and buffers[i].overlaps(buffers[j])
+            if j != i
+            and buffers[i].overlaps(buffers[j])
+            and (i, j) not in turns
+            and (j, i) not in turns
         ]
         for i in range(len(buffers))
     ]

@@ -13,13 +13,19 @@ is taken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyaiot.planner.flow import Flow, Lines, Use
 from tinyaiot.planner.problem import align
+
+RING_ALIGNMENT = 4
+
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class Region:
     Attributes:
         events: the row order.
         rings: lines that must be held, by tensor, of those that live only here.
+        ring_bytes: of all rings, as many as must be there at one time.
+        apart: pairs of tensors with rings of a row at most, of which one is always done with before
+            the next line of the other is made, so that they may lie in the same bytes.
         live_in: tensors that are there whole when the region starts.
         live_out: tensors made here that are there whole when it ends.
         distances: by (output, input): bytes from the start of the output to that of the input,
@@ -53,6 +62,8 @@ class Region:
     stop: int
     events: tuple[Event, ...]
     rings: Mapping[int, int]
+    ring_bytes: int
+    apart: frozenset[tuple[int, int]]
     live_in: tuple[int, ...]
     live_out: tuple[int, ...]
     distances: Mapping[tuple[int, int], int]
@@ -144,7 +155,7 @@ def measure(flow: Flow, start: int, stop: int) -> Region:
     """Runs the nodes [start, stop) in row order and measures what they need."""
     orders = _MANNERS if _has_joins(flow, start, stop) else (_AS_IT_COMES,)
     regions = (_measure(flow, start, stop, manner) for manner in orders)
-    return min(regions, key=lambda region: _rings_bytes(flow, region))
+    return min(regions, key=lambda region: region.ring_bytes)
 
 
 def _has_joins(flow: Flow, start: int, stop: int) -> bool:
@@ -158,10 +169,6 @@ def _has_joins(flow: Flow, start: int, stop: int) -> bool:
     )
 
 
-def _rings_bytes(flow: Flow, region: Region) -> int:
-    return sum(flow.line_bytes(tensor) * count for tensor, count in region.rings.items())
-
-
 def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
     events = row_order(flow, start, stop, manner)
     times = _row_times(flow, events)
@@ -169,11 +176,16 @@ def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
     ends = ends_of(flow, start, stop)
     lows = {t: _lows(flow, steps, t, start, stop, len(events)) for t in ends.born}
     low_bytes = {t: _low_bytes(flow, steps, t, start, stop, len(events)) for t in ends.dying}
+    rings = {t: _ring(flow, t, times[t], lows[t]) for t in ends.born if t not in ends.live_out}
+    passes = (t for t in rings if _passes(flow, t, rings[t], times[t]))
+    passing = {t: _in_use(times[t], lows[t]) for t in passes}
     return Region(
         start=start,
         stop=stop,
         events=events,
-        rings={t: _ring(flow, t, times[t], lows[t]) for t in ends.born if t not in ends.live_out},
+        rings=rings,
+        ring_bytes=_together_bytes({t: ring_bytes(flow, t, rings[t]) for t in rings}, passing),
+        apart=frozenset(_apart(passing)),
         live_in=ends.live_in,
         live_out=ends.live_out,
         distances={
@@ -235,6 +247,40 @@ def _ring(flow: Flow, tensor: int, times: Lines, lows: Lines) -> int:
         return lines
     held = int(max((np.arange(lines) - lows[times + 1] + 1).max(), 1))
     return held if tensor in flow.fine else align(held, flow.blocks_of(tensor))
+
+
+def ring_bytes(flow: Flow, tensor: int, count: int) -> int:
+    """Bytes of ``count`` lines of a tensor, as far as they are aligned."""
+    return align(flow.line_bytes(tensor) * count, RING_ALIGNMENT)
+
+
+def _passes(flow: Flow, tensor: int, held: int, times: Lines) -> bool:
+    """Whether a tensor is passed on a row or a block at a time. What arrives is not: its row may be
+    written before it is asked for."""
+    is_made_by_lines = len(times) == flow.lines(tensor) and tensor not in flow.fed
+    return is_made_by_lines and held <= flow.blocks_of(tensor)
+
+
+def _in_use(times: Lines, lows: Lines) -> Flags:
+    """By event, whether a line is made in it, or is there and still to be read."""
+    done = np.searchsorted(lows, np.arange(len(times)), side="right")
+    changes = np.zeros(len(lows) + 1, np.int64)
+    np.add.at(changes, times, 1)
+    np.add.at(changes, np.maximum(done, times + 1), -1)
+    return np.cumsum(changes) > 0
+
+
+def _together_bytes(sizes: Mapping[int, int], passing: Mapping[int, Flags]) -> int:
+    """The most bytes that are in use at one time: of all rings but ``passing`` ones, always."""
+    at_once = sum((sizes[tensor] * used for tensor, used in passing.items()), np.zeros(1, np.int64))
+    return sum(size for t, size in sizes.items() if t not in passing) + int(at_once.max())
+
+
+def _apart(passing: Mapping[int, Flags]) -> Iterator[tuple[int, int]]:
+    """Pairs of tensors that are never in use at one time."""
+    for (one, used), (other, also_used) in itertools.combinations(passing.items(), 2):
+        if not (used & also_used).any():
+            yield one, other
 
 
 def _distance(flow: Flow, output: int, source: int, times: Lines, lows: Lines) -> int:

@@ -33,9 +33,15 @@ from tinyaiot.planner.liveness import (
 )
 from tinyaiot.planner.overlap import Arrangement, arrange
 from tinyaiot.planner.problem import Buffer, align
-from tinyaiot.planner.region import Ends, Region, ends_of, measure
+from tinyaiot.planner.region import (
+    RING_ALIGNMENT,
+    Ends,
+    Region,
+    ends_of,
+    measure,
+    ring_bytes,
+)
 
-_ALIGNMENT = 4
 _NEVER = 1 << 60
 
 # How many budgets between the need and the bytes that were used are tried at most.
@@ -124,8 +130,15 @@ class Search:
             0 if position in flow.sums else flow.with_joint(position, nbytes)
             for position, (_, nbytes) in enumerate(scratch)
         ]
-        self._sizes = {t: align(tensor.nbytes, _ALIGNMENT) for t, tensor in flow.tensors.items()}
-        self._least_rings = {t: self.ring_bytes(t, _widest(flow, t)) for t in flow.tensors}
+        self._sizes = {t: align(x.nbytes, RING_ALIGNMENT) for t, x in flow.tensors.items()}
+        self._least_rings = {t: ring_bytes(flow, t, _widest(flow, t)) for t in flow.tensors}
+        self._passed = {
+            t: _widest(flow, t) <= flow.blocks_of(t) and t not in flow.fed for t in flow.tensors
+        }
+        self._touched = [
+            {*flow.made_by(position), *(use.source for use in flow.uses[position])}
+            for position in range(len(flow.nodes))
+        ]
         self._wholes = [flow.is_whole(position) for position in range(len(flow.nodes))]
         self.region = functools.cache(functools.partial(measure, flow))
 
@@ -205,18 +218,12 @@ class Search:
 
     def need_apart(self, start: int, stop: int) -> int:
         """The same, but for the scratch of kernels, and nothing overlapping."""
-        region = self.region(start, stop)
-        rings = sum(self.ring_bytes(tensor, count) for tensor, count in region.rings.items())
         whole = self._whole_bytes(ends_of(self.flow, start, stop))
-        return whole + rings + self.sums(start, stop)
+        return whole + self.region(start, stop).ring_bytes + self.sums(start, stop)
 
     def sums(self, start: int, stop: int) -> int:
         """Bytes of the sums of the nodes [start, stop)."""
         return sum(size for position, size in self.flow.sums.items() if start <= position < stop)
-
-    def ring_bytes(self, tensor: int, count: int) -> int:
-        """Bytes of ``count`` lines of a tensor."""
-        return align(self.flow.line_bytes(tensor) * count, _ALIGNMENT)
 
     def _best_before(self, stop: int, best: Sequence[_Best]) -> _Best:
         floors = sorted((max(best[i].need_bytes, self.least_need(i, stop)), i) for i in range(stop))
@@ -248,13 +255,23 @@ class Search:
         if not self.flow.may_be_region(start, stop):
             return _NEVER
         ends = ends_of(self.flow, start, stop)
-        out = set(ends.live_out)
-        rings = sum(self._least_rings[tensor] for tensor in ends.born if tensor not in out)
+        rings = self._least_rings_bytes(start, stop, set(ends.born) - set(ends.live_out))
         # All that dies is whole at the start, all that is made whole at the end.
         dying = sum(self._size(t) for t in ends.dying)
         made = sum(self._size(t) for t in ends.live_out)
         work = self.sums(start, stop) + self._scratch(start, stop)
         return self._whole_bytes(ends) + rings + work - min(dying, made)
+
+    def _least_rings_bytes(self, start: int, stop: int, rings: Collection[int]) -> int:
+        """Those that are passed on need not be there at one time, but for what a node reads and
+        makes."""
+        passed = {t for t in rings if self._passed[t]}
+        around = (
+            sum(self._least_rings[t] for t in passed.intersection(self._touched[position]))
+            for position in range(start, stop)
+        )
+        kept = sum(self._least_rings[tensor] for tensor in rings if tensor not in passed)
+        return kept + max(around)
 
     def boundary_bytes(self, start: int, stop: int) -> int:
         """Of what is there before the nodes [start, stop) run."""
@@ -273,7 +290,7 @@ class Search:
         savings = [0]
         for (output, source), distance in region.distances.items():
             made, read = self._size(output), self._size(source)
-            extent = max(made, read + max(align(distance, _ALIGNMENT), 0))
+            extent = max(made, read + max(align(distance, RING_ALIGNMENT), 0))
             savings.append(made + read - extent)
         return max(savings)
 
@@ -380,6 +397,7 @@ def lay_out(
     last: dict[int, int] = {}
     held: dict[int, int] = {}
     clearances: dict[tuple[int, int], int] = {}
+    turns: set[tuple[int, int]] = set()
     for k, region in enumerate(regions):
         for tensor in (*region.live_in, *region.live_out, *region.rings):
             born.setdefault(tensor, k)
@@ -396,13 +414,13 @@ def lay_out(
         for (output, source), distance in region.distances.items():
             if k not in apart:
                 clearances[number[output], number[source]] = distance
+        turns.update((number[one], number[other]) for one, other in region.apart)
     buffers = [
-        Buffer(search.ring_bytes(t, held[t]), _alignment(flow, t), born[t], last[t])
-        for t in tensors
+        Buffer(ring_bytes(flow, t, held[t]), _alignment(flow, t), born[t], last[t]) for t in tensors
     ]
     for k, (start, stop) in enumerate(spans):
         summing = (p for p in flow.sums if start <= p < stop)
-        buffers += [Buffer(flow.sums[p], _ALIGNMENT, k, k + 1) for p in summing]
+        buffers += [Buffer(flow.sums[p], RING_ALIGNMENT, k, k + 1) for p in summing]
     if scratch_bytes is None:
         scratch_bytes = [max(search.scratch[start:stop]) for start, stop in spans]
     scratch = [
@@ -415,7 +433,7 @@ def lay_out(
         ),
         default=0,
     )
-    arrangement = arrange([*buffers, *scratch], clearances, max(need, goal_bytes))
+    arrangement = arrange([*buffers, *scratch], clearances, turns, max(need, goal_bytes))
     return Layout(
         regions=regions,
         lines_held=held,
@@ -430,7 +448,7 @@ def lay_out(
 
 
 def _alignment(flow: Flow, tensor: int) -> int:
-    return max(_ALIGNMENT, flow.tensors[tensor].dtype.nbytes)
+    return max(RING_ALIGNMENT, flow.tensors[tensor].dtype.nbytes)
 
 
 def plan_of(
