@@ -17,7 +17,7 @@ from tinyaiot.cores import Core
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
-from tinyaiot.planner.flow import Flow, choose_blocks, flow_of
+from tinyaiot.planner.flow import Flow, choose_blocks, flow_of, groups
 from tinyaiot.planner.streaming import Search, lay_out, plan_of
 from tinyaiot.planner.work import Instructions, Run, instructions_of
 
@@ -27,6 +27,10 @@ _PIXELS = (None, 16, 8, 4, 2, 1)
 # Shares of the budget that regions leave free where they can: the fuller they are, the less likely
 # it is that all their addresses can be met.
 _SLACKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+
+
+# Of so many cuts that fit, the best is taken: that of larger blocks is not the best before.
+_MOST_PLANS = 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class _Way:
 
     Attributes:
         need_bytes: without scratch.
+        pixels: of a block at most; None for whole rows.
         kernels: by node, from the least scratch on, each faster than the one before.
         lies_apart: whether no result may be written over an input.
     """
@@ -61,6 +66,7 @@ class _Way:
     start: int
     stop: int
     need_bytes: int
+    pixels: int | None
     kernels: tuple[tuple[_Kernel, ...], ...]
     blocks: Mapping[int, int]
     lies_apart: bool
@@ -121,7 +127,7 @@ class Cheapest:
         self._kernels: dict[
             tuple[int, int, int, bool, bool, bool, bool, int], tuple[_Kernel, ...]
         ] = {}
-        self._ways: dict[tuple[int, int, int | None], _Way] = {}
+        self._ways: dict[tuple[int, int, frozenset[tuple[int, int]]], _Way] = {}
         self._rows = self._search({})
         self._uncut = self._rows.flow
         self._finest = self._search(choose_blocks(self._uncut, _PIXELS[-1] or 1))
@@ -134,8 +140,44 @@ class Cheapest:
         found = [self.pieces(budget_bytes, slack) for slack in slacks]
         found += [self.pieces(budget_bytes - slack) for slack in slacks[1:]]
         cuts = dict.fromkeys(pieces for pieces in found if pieces is not None)
-        plans = (self._laid_out(pieces, budget_bytes, memory) for pieces in sorted(cuts, key=_cost))
-        return next((plan for plan in plans if plan is not None), None)
+        plans: list[Plan] = []
+        for pieces in sorted(cuts, key=_cost):
+            plan = self._laid_out(pieces, budget_bytes, memory)
+            if plan is not None:
+                plans.append(self._coarsened(pieces, budget_bytes, memory) or plan)
+            if len(plans) == _MOST_PLANS:
+                break
+        return min(plans, key=self.instructions_of, default=None)
+
+    def _coarsened(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:
+        """The plan of the same regions, nodes of each making larger blocks where that is cheaper
+        and there is room for it; None where there are no such nodes, or no addresses for them."""
+        for slack in (int(share * budget_bytes) for share in _SLACKS):
+            coarser = tuple(self._in_larger_blocks(piece, budget_bytes - slack) for piece in pieces)
+            if coarser == tuple(pieces):
+                return None
+            plan = self._laid_out(coarser, budget_bytes, memory)
+            if plan is not None:
+                return plan
+        return None
+
+    def _in_larger_blocks(self, piece: _Piece, budget_bytes: int) -> _Piece:
+        """One group of layers after the other in the largest blocks, or rows, that there is room
+        for beside the blocks of the others."""
+        way = piece.way
+        if not way.blocks:
+            return piece
+        pixels: dict[int, int | None] = dict.fromkeys(range(way.start, way.stop), way.pixels)
+        larger = _PIXELS[: _PIXELS.index(way.pixels)]
+        for group in groups(self._uncut, way.start, way.stop):
+            for most in larger:
+                tried = {**pixels, **dict.fromkeys(group, most)}
+                blocks = choose_blocks(self._uncut, tried.__getitem__, way.start, way.stop)
+                found = self._together(way.start, way.stop, way.pixels, blocks).within(budget_bytes)
+                if found is not None and found.instructions < piece.instructions:
+                    piece, pixels = found, tried
+                    break
+        return piece
 
     @functools.cached_property
     def lower_bound_bytes(self) -> int:
@@ -253,12 +295,13 @@ class Cheapest:
         search = self._search({}, frozenset({position})) if sums else self._rows
         kernels = self._kernels_of(search.flow, position, 1, True, True, True)
         need = search.need_apart(position, position + 1)
-        return _Way(position, position + 1, need, (kernels,), {}, lies_apart=True)
+        return _Way(position, position + 1, need, None, (kernels,), {}, lies_apart=True)
 
     def _together(
         self, start: int, stop: int, pixels: int | None, blocks: Mapping[int, int]
     ) -> _Way:
-        if (start, stop, pixels) not in self._ways:
+        key = start, stop, frozenset(blocks.items())
+        if key not in self._ways:
             search = self._search(blocks)
             flow, region = search.flow, search.region(start, stop)
             there, stays = set(region.live_in), set(region.live_out)
@@ -272,9 +315,9 @@ class Cheapest:
                     self._kernels_of(flow, position, calls, reads_whole, makes_whole, apart)
                 )
             need = search.need_without_scratch(start, stop)
-            way = _Way(start, stop, need, tuple(kernels), blocks, lies_apart=False)
-            self._ways[start, stop, pixels] = way
-        return self._ways[start, stop, pixels]
+            way = _Way(start, stop, need, pixels, tuple(kernels), blocks, lies_apart=False)
+            self._ways[key] = way
+        return self._ways[key]
 
     def _streamed_floor(self, position: int) -> float:
         flow = self._uncut

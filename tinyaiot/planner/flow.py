@@ -7,7 +7,7 @@ those that compute, numbered by position; tensors are the roots of aliases, by i
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -234,32 +234,34 @@ def flow_of(
     )
 
 
+# Pixels of a block of a row at most, by position of a node; None for whole rows.
+PixelsAt = Callable[[int], int | None]
+
+
 def choose_blocks(
-    flow: Flow, pixels: int, start: int = 0, stop: int | None = None
+    flow: Flow, pixels: int | PixelsAt, start: int = 0, stop: int | None = None
 ) -> dict[int, int]:
     """By position, how many blocks of at most ``pixels`` pixels make a row, for all nodes around
     tensors that the nodes [start, stop) may make and read in blocks; by default all nodes.
 
     Of some nodes, those too whose results stay: the finer their steps, the further these may be
     written over what dies.
+
+    Args:
+        pixels: of all nodes, or by position, the same for those of one of ``groups``.
     """
+    pixels_at: PixelsAt = pixels if callable(pixels) else lambda _: pixels
     last = len(flow.nodes) if stop is None else stop
     blocks: dict[int, int] = {}
     for index, tensor in flow.tensors.items():
-        maker, readers = flow.maker[index], [use.reader for use in flow.readers[index]]
-        inside = maker >= start and all(reader < last for reader in readers)
-        if not inside or not readers or index in flow.fed or index in flow.whole:
+        if not _lies_between(flow, index, start, last):
             continue
-        made = makes_blocks(flow.nodes[maker]) and _has_plain_ends(flow, maker)
-        read = all(
-            _takes_blocks(flow.nodes[p], p in flow.sums) and _has_plain_ends(flow, p)
-            for p in readers
-        )
-        number = blocks_a_row(tensor, pixels) if made and read else 1
-        if number == 1:
+        maker, readers = flow.maker[index], [use.reader for use in flow.readers[index]]
+        number = _blocks_of_rows(flow, maker, tensor, pixels_at)
+        if number == 1 or not all(_reads_blocks(flow, position) for position in readers):
             continue
         by_windows = {
-            p: blocks_a_row(flow.nodes[p].output, pixels)
+            p: _blocks_of_rows(flow, p, flow.nodes[p].output, pixels_at)
             for p in readers
             if reads_windows(flow.nodes[p])
         }
@@ -267,21 +269,53 @@ def choose_blocks(
             blocks.update(dict.fromkeys((maker, *readers), number))
             blocks.update(by_windows)
     if stop is not None:
-        blocks = {**_stays_in_blocks(flow, pixels, start, stop), **blocks}
+        blocks = {**_stays_in_blocks(flow, pixels_at, start, stop), **blocks}
     return blocks
 
 
-def _stays_in_blocks(flow: Flow, pixels: int, start: int, stop: int) -> dict[int, int]:
-    """The same for the nodes [start, stop) whose results are there when they are done."""
-    makers = (
-        p
-        for p in range(start, stop)
-        if p not in flow.sums
-        and makes_blocks(flow.nodes[p])
-        and _has_plain_ends(flow, p)
-        and any(flow.last_reader(t) >= stop for t in flow.made_by(p))
+def groups(flow: Flow, start: int, stop: int) -> tuple[tuple[int, ...], ...]:
+    """The nodes [start, stop), those together that read block for block what others make."""
+    group_of = {position: position for position in range(start, stop)}
+    for index in flow.tensors:
+        if not _lies_between(flow, index, start, stop):
+            continue
+        readers = (use.reader for use in flow.readers[index])
+        others = {group_of[p] for p in readers if not reads_windows(flow.nodes[p])}
+        joined = group_of[flow.maker[index]]
+        group_of.update({p: joined for p, group in group_of.items() if group in others})
+    return tuple(
+        tuple(p for p in group_of if group_of[p] == group)
+        for group in dict.fromkeys(group_of.values())
     )
-    numbers = {p: blocks_a_row(flow.nodes[p].output, pixels) for p in makers}
+
+
+def _lies_between(flow: Flow, index: int, start: int, stop: int) -> bool:
+    """Whether a tensor is made and read by the nodes [start, stop) only, and may lie in a ring."""
+    readers = flow.readers[index]
+    if not readers or index in flow.fed or index in flow.whole:
+        return False
+    return flow.maker[index] >= start and all(use.reader < stop for use in readers)
+
+
+def _blocks_of_rows(flow: Flow, position: int, made: Tensor, pixels_at: PixelsAt) -> int:
+    """Into how many blocks a node cuts the rows of what it makes; 1 where it cannot."""
+    pixels = pixels_at(position)
+    may = makes_blocks(flow.nodes[position]) and _has_plain_ends(flow, position)
+    return 1 if pixels is None or not may else blocks_a_row(made, pixels)
+
+
+def _reads_blocks(flow: Flow, position: int) -> bool:
+    takes = _takes_blocks(flow.nodes[position], position in flow.sums)
+    return takes and _has_plain_ends(flow, position)
+
+
+def _stays_in_blocks(flow: Flow, pixels_at: PixelsAt, start: int, stop: int) -> dict[int, int]:
+    """The same for the nodes [start, stop) whose results are there when they are done."""
+    numbers = {
+        p: _blocks_of_rows(flow, p, flow.nodes[p].output, pixels_at)
+        for p in range(start, stop)
+        if p not in flow.sums and any(flow.last_reader(t) >= stop for t in flow.made_by(p))
+    }
     return {p: number for p, number in numbers.items() if number > 1}
 
 
