@@ -43,6 +43,7 @@ _EXPECTED = {
 _SPACIOUS = {"ta_conv_2d_s8_winograd_dsp"}
 _ROOMY = "ta_conv_2d_s8_winograd_ram_dsp"
 _WIDE = {"ta_conv_2d_s8_wide_dsp"}
+_WIDE_TAPS = "ta_depthwise_conv_2d_s8_3x3_wide_dsp"
 _UNROLLED = {
     "ta_conv_2d_s8_1x1_dsp",
     "ta_conv_2d_s8_joined_dsp",
@@ -193,6 +194,11 @@ _ROOMY_STRATEGY = windowed(
     "CONV_2D", ((3, 3),), (4, 8, 12, 16, 20, 64, 68), (1, 1), counts=(4, 5, 11, 16, 20, 37)
 )
 
+_TAPS_STRATEGIES = {
+    "taps": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 8, 20), widths=(3, 16)),
+    "taps_of_pairs": windowed("DEPTHWISE_CONV_2D", ((3, 3),), (4, 8, 20), (1, 1), widths=(3, 16)),
+}
+
 _FAST_STRATEGIES = {
     "fast_conv": windowed("CONV_2D"),
     "fast_connected": fully_connected(),
@@ -324,6 +330,19 @@ def test_kernels_with_little_scratch_equal_tflm(board: Board, tmp_path: Path) ->
     taken = Counter(k for case in cases for k in kernels(case, board.processor))
     assert all(taken[name] >= 5 for name in _SMALL), taken
     emulated.check(cases, board, tmp_path, strategy="rows")
+
+
+@pytest.mark.parametrize("strategy", ("plain", "rows", "blocks"))
+def test_widened_taps_equal_tflm(strategy: str, board: Board, tmp_path: Path) -> None:
+    core = board.processor.with_flash_limit(UNLIMITED_FLASH)
+    cases = [
+        replace(case, scratch_limits={0: _least(case.model.graph, board)})
+        for name, s in _TAPS_STRATEGIES.items()
+        for case in drawn(s, f"{strategy}_{name}", _CASES // 3)
+    ]
+    taken = Counter(k for case in cases for k in kernels(case, core))
+    assert taken[_WIDE_TAPS] >= 5, taken
+    emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
 
 
 def test_single_pixels_equal_tflm(board: Board, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tinyaiot.loops import (
     row_trips,
     spans,
     taps_inside,
+    window_tiles,
 )
 from tinyaiot.operators.convolution import convolution_windows
 
@@ -560,6 +561,24 @@ def _depthwise_taps(work: Work) -> Features:
     return dict(found)
 
 
+def _depthwise_wide(work: Work) -> Features:
+    """``ta_depthwise_conv_2d_s8_3x3_wide_dsp``."""
+    stride, dilation = integer(work, "stride_w", 1), integer(work, "dilation_w", 1)
+    most = 2 if stride == dilation == 1 else 1
+    fours = integer(work, "out_channels", WORD) // WORD
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        tiles = window_tiles(work, span, lambda left, _: (min(left, most), False))
+        for tile, times in tiles.items():
+            kind = "pair" if tile.count > 1 else "pixel"
+            beside = "" if tile.inside == tile.columns else " at edge"
+            found[f"{kind}{beside}"] += times * span.times
+            found[f"{kind} four"] += times * span.times * fours
+    return dict(found)
+
+
 def _bands(work: Work) -> Features:
     """``ta_depthwise_conv_2d_s8_3x3_dsp_bands``, of all rows at once."""
     channels, stride = integer(work, "out_channels", 1), integer(work, "stride_w", 1)
@@ -730,5 +749,6 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     _GROUPED_TILES: _tiles,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
     "ta_depthwise_conv_2d_s8_3x3_taps_dsp": _depthwise_taps,
+    "ta_depthwise_conv_2d_s8_3x3_wide_dsp": _depthwise_wide,
     "ta_depthwise_conv_2d_s8_planes_dsp": _planes,
 }

@@ -235,6 +235,15 @@ class DepthwiseConv2D(Convolution):
         _BANDS_3X3,
         _STRIPS_3X3,
         LinearKernel(
+            "ta_depthwise_conv_2d_s8_3x3_wide_dsp",
+            "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_wide_dsp.c",
+            applies=depthwise_dsp.takes_pairs_of_taps,
+            shared=(CLAMP_SOURCE,),
+            layout=depthwise_dsp.by_wide_taps,
+            flash_bytes=depthwise_dsp.wide_taps_flash,
+            tier=TUNED,
+        ),
+        LinearKernel(
             "ta_depthwise_conv_2d_s8_3x3_taps_dsp",
             "depthwise_conv_2d/ta_depthwise_conv_2d_s8_3x3_taps_dsp.c",
             applies=depthwise_dsp.takes_pairs_of_taps,

@@ -26,6 +26,9 @@ _FIVE = 5
 _FLOOR_SHIFT = 8
 _TAPS_FLOOR_SHIFT = 11
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
+# Taps that share a word where weights are widened, and what that takes more, of a channel.
+_WIDE_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (7, 8))
+_WIDE_BYTES = 13
 _PLANES_FLOOR_SHIFT = 9
 _PLANES_WIDTH = 7
 # Instructions for a row of a window, by stride: of four outputs and of two.
@@ -330,6 +333,30 @@ def by_pairs_of_taps(node: Node) -> Constants:
     constants = np.stack((biases, floors.slope), axis=1).reshape(-1, 2 * _CHANNELS)
     words = (np.ascontiguousarray(bytes_of_taps).view(np.uint32), constants.astype(np.uint32))
     return Constants(_behind_zero_point(np.concatenate(words, axis=1), linear), floors=True)
+
+
+def by_wide_taps(node: Node) -> Constants:
+    """Weights, biases and floors as ``ta_depthwise_conv_2d_s8_3x3_wide_dsp`` reads them."""
+    linear, floors = settled_linear(node), floors_of(node, _TAPS_FLOOR_SHIFT)
+    if floors is None:
+        raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
+    wide = 256 * linear.filters.astype(np.int16)
+    # By twos of channels: [two, pair, channel, tap].
+    pairs = wide[:, _WIDE_PAIRS].reshape(-1, 2, len(_WIDE_PAIRS), 2).swapaxes(1, 2)
+    words = np.ascontiguousarray(pairs).view(np.uint32).reshape(-1, 2 * len(_WIDE_PAIRS))
+    offset = (2 * linear.out_zero_point + 1) << (_TAPS_FLOOR_SHIFT - 1)
+    parts = (
+        floors.biases(linear).reshape(-1, 2).astype(np.uint32),
+        words,
+        floors.slope.reshape(-1, 2).astype(np.uint32),
+        np.full((len(words), 1), offset & 0xFFFFFFFF, np.uint32),
+    )
+    return Constants(np.concatenate(parts, axis=1), floors=True)
+
+
+def wide_taps_flash(node: Node) -> int:
+    """What its weights take beyond those of ``ta_depthwise_conv_2d_s8_3x3_taps_dsp``."""
+    return _WIDE_BYTES * node.output.channels
 
 
 def _behind_zero_point(words: npt.NDArray[np.uint32], linear: Linear) -> npt.NDArray[np.uint32]:
