@@ -24,7 +24,6 @@ _NARROW_BYTES = 768
 _NARROW_PLANES = range(3, 6)
 _FIVE = 5
 _FLOOR_SHIFT = 8
-_TAPS_FLOOR_SHIFT = 11
 _TAP_ORDER = (0, 1, 3, 4, 2, 6, 5, 7, 8)
 # Taps that share a word where weights are widened, and what that takes more, of a channel.
 _WIDE_PAIRS = ((0, 3), (1, 4), (2, 5), (6, 7), (7, 8))
@@ -73,7 +72,7 @@ def takes_pairs_of_taps(node: Node, core: Core) -> bool:
         and node.output.channels % _CHANNELS == 0
         and node.input(1).shape[1:3] == (3, 3)
         and accumulators_are_short(settled_linear(node))
-        and floors_of(node, _TAPS_FLOOR_SHIFT) is not None
+        and floors_of(node, _FLOOR_SHIFT) is not None
     )
 
 
@@ -322,7 +321,7 @@ def by_channel(node: Node) -> Constants:
 
 def by_pairs_of_taps(node: Node) -> Constants:
     """Weights, biases and floors as ``ta_depthwise_conv_2d_s8_3x3_taps_dsp`` reads them."""
-    linear, floors = settled_linear(node), floors_of(node, _TAPS_FLOOR_SHIFT)
+    linear, floors = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     if floors is None:
         raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
     # By fours of channels: [four, tap, channel].
@@ -337,14 +336,14 @@ def by_pairs_of_taps(node: Node) -> Constants:
 
 def by_wide_taps(node: Node) -> Constants:
     """Weights, biases and floors as ``ta_depthwise_conv_2d_s8_3x3_wide_dsp`` reads them."""
-    linear, floors = settled_linear(node), floors_of(node, _TAPS_FLOOR_SHIFT)
+    linear, floors = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     if floors is None:
         raise ValueError(f"node {node.index} has a channel that one floor does not requantize")
     wide = 256 * linear.filters.astype(np.int16)
     # By twos of channels: [two, pair, channel, tap].
     pairs = wide[:, _WIDE_PAIRS].reshape(-1, 2, len(_WIDE_PAIRS), 2).swapaxes(1, 2)
     words = np.ascontiguousarray(pairs).view(np.uint32).reshape(-1, 2 * len(_WIDE_PAIRS))
-    offset = (2 * linear.out_zero_point + 1) << (_TAPS_FLOOR_SHIFT - 1)
+    offset = (2 * linear.out_zero_point + 1) << (_FLOOR_SHIFT - 1)
     parts = (
         floors.biases(linear).reshape(-1, 2).astype(np.uint32),
         words,

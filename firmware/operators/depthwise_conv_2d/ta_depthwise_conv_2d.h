@@ -102,14 +102,13 @@ ta_conv_2d_kernel ta_depthwise_conv_2d_s8_m1_dsp;
 /* The same of 3x3 windows, columns however far apart, channels in fours, and floors. Weights are words:
  * less the input's zero point, in both halves; then for fours of channels, of each two taps [2] words
  * of both taps' weights of two channels, one of the ninth tap, [4][2] biases, the input's zero point
- * not folded in, and slopes of floors (see ta_requant.h) by TA_DEPTHWISE_TAPS_FLOOR_SHIFT. */
-#define TA_DEPTHWISE_TAPS_FLOOR_SHIFT 11
+ * not folded in, and slopes of floors (see ta_requant.h) by TA_DEPTHWISE_FLOOR_SHIFT. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_taps_dsp;
 
 /* The same, faster, by weights of 256 times their value, int16: for each two channels, their [2] biases
  * as floors of ta_requant.h have them; a pair of int16 of each channel for rows 0 and 1 of column 0, the
  * same for columns 1 and 2, then for row 2 of columns 0 and 1, and of columns 1 and 2; [2] slopes of
- * floors by TA_DEPTHWISE_TAPS_FLOOR_SHIFT, and the offset of these. */
+ * floors by TA_DEPTHWISE_FLOOR_SHIFT, and the offset of these. */
 ta_conv_2d_kernel ta_depthwise_conv_2d_s8_3x3_wide_dsp;
 
 /* Windows at most seven columns side by side (dilation_w is 1), stride_w 1 or 2, multiplier 1, at

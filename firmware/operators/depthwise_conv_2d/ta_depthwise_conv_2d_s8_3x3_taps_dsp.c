@@ -53,7 +53,7 @@ typedef struct window {
 #define FLOOR(acc, bias, slope, at)                                                               \
     "add " acc ", " bias ", " acc ", lsl #8\n"                                                    \
     "smmla " acc ", " acc ", " slope ", lr\n"                                                     \
-    "ssat " acc ", #8, " acc ", asr #11\n"                                                        \
+    "ssat " acc ", #8, " acc ", asr #8\n"                                                        \
     "strb " acc ", [r12, #" at "]\n"
 
 /* All channels: 107 instructions for 36 MACs. */
@@ -97,7 +97,7 @@ void ta_depthwise_conv_2d_s8_3x3_taps_dsp(const ta_conv_2d *op, const int8_t *co
     const int32_t *const weights = (const int32_t *)(const void *)op->weights;
     window w; /* no initialiser: that would be a call of memset */
     w.out = out + x_start * op->out_channels;
-    w.offset = ta_floor_offset(&op->requant, TA_DEPTHWISE_TAPS_FLOOR_SHIFT);
+    w.offset = ta_floor_offset(&op->requant, TA_DEPTHWISE_FLOOR_SHIFT);
     w.zero = weights[0];
     w.channels = op->out_channels;
     for (int32_t x = x_start; x < x_stop; ++x, w.out += op->out_channels) {

@@ -36,7 +36,7 @@ typedef struct pair_taps {
 /* An output by a floor. */
 #define FLOOR(acc, slope, offset)                                                                 \
     "smmla " acc ", " acc ", " slope ", " offset "\n"                                             \
-    "ssat " acc ", #8, " acc ", asr #11\n"
+    "ssat " acc ", #8, " acc ", asr #8\n"
 
 /* Two channels of a pixel, packed in r2, r4, r6, r9, the last widened in r12 and r8, whose half is
  * `half`: 27 instructions for 18 MACs. */
