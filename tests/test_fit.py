@@ -14,10 +14,9 @@ from tinyaiot import pipeline
 from tinyaiot.boards import board_by_id
 from tinyaiot.commands.analyze import analyze
 from tinyaiot.errors import DoesNotFitError
-from tinyaiot.fit import Verdict, fit_on, fits_of, smallest_fit
+from tinyaiot.fit import Fit, Verdict, fit_on, fits_of, smallest_fit
 from tinyaiot.frontends import load
 from tinyaiot.pipeline import Job, PlanOptions, Silent, deploy
-from tinyaiot.planner import Objective
 
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits" / "digits.tflite"
 SMALL, MIDDLE, LARGE = "lm3s811evb", "microbit", "mps2-an386"
@@ -111,12 +110,16 @@ def test_each_board_is_predicted_as_alone(tmp_path: Path) -> None:
 
 
 def test_code_that_exceeds_the_flash_does_not_fit() -> None:
-    board = board_by_id(LARGE)
-    # By default there is smaller code for smaller flash.
-    model, options = load(DIGITS), PlanOptions(Objective.RAM)
-    image = fit_on(model, board, options).image_bytes
+    board, model = board_by_id(LARGE), load(DIGITS)
+
+    def fit_in(flash_bytes: int) -> Fit:
+        short = replace(board, flash=replace(board.flash, size_bytes=flash_bytes))
+        return fit_on(model, short, PlanOptions())
+
+    # There is smaller code for smaller flash, down to some size.
+    image = fit_in(12_288).image_bytes
     assert image is not None
-    short = replace(board, flash=replace(board.flash, size_bytes=image - 1))
-    fit = fit_on(model, short, options)
+    assert fit_in(image).verdict is Verdict.FITS
+    fit = fit_in(image - 1)
     assert fit.verdict is Verdict.TOO_LARGE
     assert fit.problem is not None and f"{image:,} bytes of flash" in fit.problem

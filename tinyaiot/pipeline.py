@@ -274,11 +274,9 @@ def plan_without_limits(model: Model, board: Board | None, options: PlanOptions)
 def _core_for(models: Sequence[Model], board: Board | None, options: PlanOptions) -> Core:
     """The board's core, with the flash and the code that kernels may take to be faster."""
     core, graphs = core_of(board), [model.graph for model in models]
-    if options.objective.is_of_ram:
-        return core
-    if options.objective is Objective.SPEED:
-        core = core.with_flash_limit(flash_limit(graphs, board))
     is_small = options.objective is Objective.BALANCED
+    if not is_small:
+        core = core.with_flash_limit(flash_limit(graphs, board))
     return core.with_large_code(large_code(graphs, core, board, is_small=is_small))
 
 

@@ -36,4 +36,4 @@ def report_speedups(report: Report, speedups: Sequence[Speedup]) -> None:
     if any(speedup.price is not Price.RAM for speedup in speedups):
         report.line("more flash", "--objective speed")
     if any(speedup.price is not Price.FLASH for speedup in speedups):
-        report.line("more RAM", "no --objective ram, a larger --ram, a board with more")
+        report.line("more RAM", "--objective speed, a larger --ram, a board with more")
