@@ -40,6 +40,8 @@ _KNOWN = {
     "ta_conv_2d_ring": "ta_conv_2d_known_ring",
 }
 _KNOWN_HEADER = "ta_known_conv_2d.h"
+# What the header inlines of, too.
+_WIDE_KERNEL = "ta_conv_2d_s8_wide_dsp"
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Convolution(Operator[ConvolutionAttributes]):
                 "pad_top": vertical.pad_before,
                 "pad_left": horizontal.pad_before,
             },
-            arguments=_driver_arguments(node, context),
+            arguments=_driver_arguments(driver, node, kernel, context),
             inlined=_KNOWN_HEADER if driver in _KNOWN.values() else None,
         )
         return Lowered((call,), lowered.arrays, (*_driver_sources(driver), *kernel.sources))
@@ -244,12 +246,15 @@ def _pays(kernel: Kernel, node: Node, context: LowerContext) -> bool:
     return _driver(node, kernel, context) == kernel.row_pairs(node)
 
 
-def _driver_arguments(node: Node, context: LowerContext) -> tuple[Value, ...]:
+def _driver_arguments(
+    driver: str, node: Node, kernel: Kernel, context: LowerContext
+) -> tuple[Value, ...]:
     """What the driver takes beside the rows to make."""
+    known = (int(kernel.function == _WIDE_KERNEL),) if driver in _KNOWN.values() else ()
     if context.blocks == 1:
-        return ()
+        return known
     joint = context.joint(node.input(0))
-    return (context.blocks,) if joint is None else (context.blocks, joint)
+    return (*known, context.blocks) if joint is None else (*known, context.blocks, joint)
 
 
 def _zero_row(node: Node, kernel: Kernel, context: LowerContext) -> Value:

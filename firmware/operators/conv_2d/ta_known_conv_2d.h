@@ -2,11 +2,13 @@
  *
  * The drivers of ta_conv_2d again, for one row or block a call, as row programs make them: inlined
  * where the compiler knows all of op, so that shapes and addresses become constants and the kernel
- * is called as itself. That takes more code, for every layer anew.
+ * is called as itself. That takes more code, for every layer anew. is_wide: whether the kernel is
+ * ta_conv_2d_s8_wide_dsp, which compilers do not find out by its address.
  */
 #ifndef TA_KNOWN_CONV_2D_H
 #define TA_KNOWN_CONV_2D_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "ta_conv_2d.h"
@@ -24,12 +26,13 @@ TA_INLINED int32_t ta_known_offset(uint32_t y, int32_t ring, int32_t height, int
 }
 
 /* Calls the kernel for pixels [x, x + out_width), which are row y of the output. */
-TA_INLINED void ta_known_call(const ta_conv_2d *op, uint32_t y, int32_t x)
+TA_INLINED void ta_known_call(const ta_conv_2d *op, bool is_wide, uint32_t y, int32_t x)
 {
     const ta_sink *out = &op->out;
     int8_t *const row = out->data + ta_known_offset(y, out->ring, out->height, out->pitch);
+    (void)is_wide;
 #ifdef __ARM_FEATURE_DSP
-    if (ta_known_wide(op) && ta_known_wide_inside(op, x)) {
+    if (is_wide && ta_known_wide(op) && ta_known_wide_inside(op, x)) {
         ta_known_wide_group(op, op->scratch, row, x);
         return;
     }
@@ -53,17 +56,18 @@ TA_INLINED void ta_known_window(const ta_conv_2d *op, uint32_t y)
 }
 
 /* Makes output row y, which is no part of rows that count as one. */
-TA_INLINED void ta_conv_2d_known_rows(const ta_conv_2d *op, int32_t y)
+TA_INLINED void ta_conv_2d_known_rows(const ta_conv_2d *op, bool is_wide, int32_t y)
 {
     ta_known_window(op, (uint32_t)y);
-    ta_known_call(op, (uint32_t)y, 0);
+    ta_known_call(op, is_wide, (uint32_t)y, 0);
 }
 
 /* Makes block y of the output; see ta_conv_2d_blocks. */
-TA_INLINED void ta_conv_2d_known_blocks(const ta_conv_2d *op, uint32_t blocks, int32_t y)
+TA_INLINED void ta_conv_2d_known_blocks(const ta_conv_2d *op, bool is_wide, uint32_t blocks,
+                                        int32_t y)
 {
     ta_known_window(op, (uint32_t)y / blocks);
-    ta_known_call(op, (uint32_t)y, (int32_t)((uint32_t)y % blocks) * op->out_width);
+    ta_known_call(op, is_wide, (uint32_t)y, (int32_t)((uint32_t)y % blocks) * op->out_width);
 }
 
 /* Joins `count` bytes of a ring, of which `left` are before its end and the others at its start. */
@@ -79,8 +83,8 @@ __attribute__((noinline, unused)) static const int8_t *ta_known_joint(int8_t *jo
 }
 
 /* Makes block y of the output; see ta_conv_2d_ring. */
-TA_INLINED void ta_conv_2d_known_ring(const ta_conv_2d *op, uint32_t blocks, int8_t *joint,
-                                      int32_t y)
+TA_INLINED void ta_conv_2d_known_ring(const ta_conv_2d *op, bool is_wide, uint32_t blocks,
+                                      int8_t *joint, int32_t y)
 {
     const ta_source *in = &op->in;
     const int8_t **const rows = op->scratch;
@@ -109,7 +113,7 @@ TA_INLINED void ta_conv_2d_known_ring(const ta_conv_2d *op, uint32_t blocks, int
         at += op->dilation_h * pitch % size;
         at -= at < size ? 0 : size;
     }
-    ta_known_call(op, (uint32_t)y, x);
+    ta_known_call(op, is_wide, (uint32_t)y, x);
 }
 
 #endif

@@ -23,12 +23,13 @@ static inline int32_t ta_wide_dsp_widener(const ta_conv_2d *op)
     return op->kernel_h != 3 ? -1 : row_taps == 9 ? 1 : row_taps == 3 ? 2 : -1;
 }
 
-/* Whether all calls are for a group each that is inlined, unless it has taps beside the input. */
+/* Whether all calls, of that kernel, are for a group each that is inlined, unless it has taps beside
+ * the input. */
 static inline bool ta_known_wide(const ta_conv_2d *op)
 {
-    return op->kernel == ta_conv_2d_s8_wide_dsp && op->out_width == 2 && op->stretch == 2 &&
-           op->dilation_w == 1 && ta_wide_dsp_widener(op) >= 0 &&
-           op->requant.lowest == INT8_MIN && op->requant.highest == INT8_MAX;
+    return op->out_width == 2 && op->stretch == 2 && op->dilation_w == 1 &&
+           ta_wide_dsp_widener(op) >= 0 && op->requant.lowest == INT8_MIN &&
+           op->requant.highest == INT8_MAX;
 }
 
 /* Whether none lies beside, for the group from output column x on. */
