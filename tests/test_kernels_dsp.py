@@ -50,6 +50,12 @@ _UNROLLED = {
     "ta_conv_2d_s8_unrolled_dsp",
     "ta_fully_connected_s8_unrolled_dsp",
 }
+# Over windows one by one, by the flash that they may take.
+_SINGLE = {
+    "ta_conv_2d_s8_quads_dsp": 0,
+    "ta_conv_2d_s8_quads_wide_dsp": UNLIMITED_FLASH,
+    "ta_conv_2d_s8_quads_wide_pieces_dsp": UNLIMITED_FLASH,
+}
 _SMALL = {
     "ta_conv_2d_s8_dsp",
     "ta_conv_2d_s8_pieces_dsp",
@@ -345,25 +351,28 @@ def test_widened_taps_equal_tflm(strategy: str, board: Board, tmp_path: Path) ->
     emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
 
 
-def test_single_pixels_equal_tflm(board: Board, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kernel", "flash_limit"), _SINGLE.items())
+def test_single_pixels_equal_tflm(
+    kernel: str, flash_limit: int, board: Board, tmp_path: Path
+) -> None:
+    core = board.processor.with_flash_limit(flash_limit)
     cases = [
         replace(case, scratch_limits={0: limit})
         for case in drawn(_STRATEGIES["columns"], "single_columns", _CASES)
-        for limit in _limits(case.model.graph, board, "ta_conv_2d_s8_quads_dsp")
+        for limit in _limits(case.model.graph, core, kernel)
     ]
-    taken = Counter(k for case in cases for k in kernels(case, board.processor))
-    assert taken["ta_conv_2d_s8_quads_dsp"] >= 5, taken
-    emulated.check(cases, board, tmp_path, strategy="rows")
+    taken = Counter(k for case in cases for k in kernels(case, core))
+    assert taken[kernel] >= 5, taken
+    emulated.check(cases, board, tmp_path, strategy="rows", flash_limit=flash_limit)
 
 
 def _small(name: str) -> list[emulated.Case]:
     return drawn(_STRATEGIES[name], f"small_{name}", _CASES)
 
 
-def _limits(graph: Graph, board: Board, function: str) -> list[int]:
+def _limits(graph: Graph, core: Core, function: str) -> list[int]:
     """Scratch of the kernel, if it takes the only node."""
     (node,) = graph.nodes
-    core = board.processor
     found = operator_of(node).applying(node, core)
     return [k.scratch_bytes(node, core) for k in found if k.function == function]
 

@@ -40,6 +40,7 @@ _GROUPED_TILES = "ta_conv_2d_s8_winograd_ram_dsp"
 _BAND_ROWS = 14
 _BAND_ROWS_BY_TWO = 6
 _QUAD_TURNS = 4
+_WIDE_QUAD_TURNS = 8
 
 
 def _groups(work: Work) -> Features:
@@ -415,8 +416,8 @@ def _widened_pixel(times: int, words: int) -> Features:
     return {"widen": times, "widen four": times * fours, "widen word": times * rest}
 
 
-def _quads(work: Work, taps: int, lanes: int, times: int) -> Features:
-    """``ta_quads_s8_dsp``."""
+def _quads(work: Work, taps: int, lanes: int, times: int, turns: int = _QUAD_TURNS) -> Features:
+    """``ta_quads_s8_dsp``; of more turns, ``ta_quads_wide_s8_dsp``."""
     pixels = times * lanes
     quads = pixels * integer(work, "out_channels", 4) // 4
     fours = max(-(-taps // WORD), _FEWEST_FOURS)
@@ -425,7 +426,7 @@ def _quads(work: Work, taps: int, lanes: int, times: int) -> Features:
         "pixel": pixels,
         "quad": quads,
         "quad exact": quads * (not requantization(work)["floors"]),
-        "quad turn": quads * -(-eights // _QUAD_TURNS),
+        "quad turn": quads * -(-eights // turns),
         "quad eight": quads * eights,
         "quad odd four": quads * (fours % 2),
     }
@@ -433,6 +434,16 @@ def _quads(work: Work, taps: int, lanes: int, times: int) -> Features:
 
 def _window_pieces(work: Work) -> Features:
     """``ta_conv_2d_s8_quads_pieces_dsp``."""
+    return _windows_in_pieces(work, _QUAD_TURNS)
+
+
+def _wide_window_pieces(work: Work) -> Features:
+    """``ta_conv_2d_s8_quads_wide_pieces_dsp``."""
+    return _windows_in_pieces(work, _WIDE_QUAD_TURNS)
+
+
+def _windows_in_pieces(work: Work, turns: int) -> Features:
+    """``ta_convolve_pieces``, whose loop is unrolled ``turns`` times."""
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
     height, width, words = field["kernel_h"], field["kernel_w"], field["in_channels"] // WORD
     found: Counter[str] = Counter()
@@ -442,13 +453,23 @@ def _window_pieces(work: Work) -> Features:
         inside, edge = _inside_and_edge(field, span)
         found.update({"inside": inside, "inside h": inside * height})
         found.update({"edge": edge, "edge h": edge * height, "edge hw": edge * height * width})
-        found.update(_quads_in_pieces(work, inside, height, width * words))
-        found.update(_quads_in_pieces(work, edge, height * width, words))
+        found.update(_quads_in_pieces(work, inside, height, width * words, turns))
+        found.update(_quads_in_pieces(work, edge, height * width, words, turns))
     return dict(found)
 
 
 def _window_quads(work: Work) -> Features:
     """``ta_conv_2d_s8_quads_dsp``."""
+    return _windows_one_by_one(work, _QUAD_TURNS)
+
+
+def _wide_window_quads(work: Work) -> Features:
+    """``ta_conv_2d_s8_quads_wide_dsp``."""
+    return _windows_one_by_one(work, _WIDE_QUAD_TURNS)
+
+
+def _windows_one_by_one(work: Work, turns: int) -> Features:
+    """``ta_convolve_quads``, whose loop is unrolled ``turns`` times."""
     field = {name: integer(work, name, 1) for name in _WINDOW_FIELDS}
     height, width, words = field["kernel_h"], field["kernel_w"], field["in_channels"] // WORD
     found: Counter[str] = Counter()
@@ -459,7 +480,7 @@ def _window_quads(work: Work) -> Features:
         found.update({"inside": inside, "edge": edge, "edge h": edge * height})
         found.update(_widened_pixel(inside * height, width * words))
         found.update(_widened_pixel(edge * height * width, words))
-        found.update(_quads(work, height * width * words * WORD, 1, inside + edge))
+        found.update(_quads(work, height * width * words * WORD, 1, inside + edge, turns))
     return dict(found)
 
 
@@ -504,14 +525,17 @@ def _batch_pieces(work: Work) -> Features:
     return found
 
 
-def _quads_in_pieces(work: Work, pixels: int, pieces: int, words: int) -> Features:
-    """``ta_quads_pieces_s8_dsp`` over pixels of some pieces of some words."""
+def _quads_in_pieces(
+    work: Work, pixels: int, pieces: int, words: int, turns: int = _QUAD_TURNS
+) -> Features:
+    """``ta_quads_pieces_s8_dsp`` over pixels of some pieces of some words; of more turns,
+    ``ta_quads_wide_pieces_s8_dsp``."""
     quads = pixels * integer(work, "out_channels", 4) // 4
     return {
         "quad": quads,
         "quad exact": quads * (not requantization(work)["floors"]),
         "quad piece": quads * pieces,
-        "quad piece turn": quads * pieces * -(-words // _QUAD_TURNS),
+        "quad piece turn": quads * pieces * -(-words // turns),
         "quad four": quads * pieces * words,
     }
 
@@ -739,7 +763,9 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_conv_2d_s8_wide_dsp": _wide_groups,
     "ta_conv_2d_s8_w3_dsp": _by_columns,
     "ta_conv_2d_s8_quads_dsp": _window_quads,
+    "ta_conv_2d_s8_quads_wide_dsp": _wide_window_quads,
     "ta_conv_2d_s8_quads_pieces_dsp": _window_pieces,
+    "ta_conv_2d_s8_quads_wide_pieces_dsp": _wide_window_pieces,
     "ta_conv_2d_s8_quads_line_dsp": _window_line,
     "ta_fully_connected_s8_quads_pieces_dsp": _batch_pieces,
     "ta_fully_connected_s8_dsp": _connected,

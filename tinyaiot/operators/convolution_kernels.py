@@ -47,8 +47,9 @@ def helium_columns(meets_all_channels: _Predicate) -> Kernel:
 def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     """Groups of widened windows, for cores with the DSP extension: of three with more code, which
     may go on from row to row; of three and of two. Then windows one by one: under four filters at a
-    time widened, or as bytes with hardly any scratch, which still takes fewer instructions than
-    what is left where channels are no multiple of four: a group of one, and bytes under two."""
+    time, which may be widened in flash, widened, or as bytes with hardly any scratch, which still
+    takes fewer instructions than what is left where channels are no multiple of four: a group of
+    one, and bytes under two."""
 
     def applies(node: Node, core: Core) -> bool:
         return meets_all_channels(node) and linear_dsp.takes_pairs(node, core)
@@ -66,6 +67,32 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
         is_apart = node.input(0).channels % 4 != 0 and applies(node, core)
         return is_apart and linear_dsp.takes_quads_in_pieces(node, core)
 
+    def lies_in_words_under_wide_quads(node: Node, core: Core) -> bool:
+        lies = node.input(0).channels % 4 == 0 and meets_all_channels(node)
+        return lies and linear_dsp.takes_wide_quads(node, core)
+
+    def lies_in_pieces_under_wide_quads(node: Node, core: Core) -> bool:
+        lies = node.input(0).channels % 4 == 0 and meets_all_channels(node)
+        return lies and linear_dsp.takes_wide_quads_in_pieces(node, core)
+
+    wide_quads = LinearKernel(
+        "ta_conv_2d_s8_quads_wide_dsp",
+        "conv_2d/ta_conv_2d_s8_quads_wide_dsp.c",
+        applies=lies_in_words_under_wide_quads,
+        scratch_bytes=lambda node, core: linear_dsp.group_bytes(node, core, 1),
+        shared=linear_dsp.QUADS_WIDE_SOURCES,
+        layout=linear_dsp.wide_window_quads,
+        tier=TUNED,
+        flash_bytes=linear_dsp.wide_flash_bytes,
+    )
+    wide_quads_and_pieces = replace(
+        wide_quads,
+        function="ta_conv_2d_s8_quads_wide_pieces_dsp",
+        source="conv_2d/ta_conv_2d_s8_quads_wide_pieces_dsp.c",
+        applies=lies_in_pieces_under_wide_quads,
+        scratch_bytes=_pointers_bytes,
+        shared=linear_dsp.QUADS_WIDE_PIECES_SOURCES,
+    )
     quads = LinearKernel(
         "ta_conv_2d_s8_quads_dsp",
         "conv_2d/ta_conv_2d_s8_quads_dsp.c",
@@ -137,7 +164,8 @@ def dsp_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
     )
     several = (groups(most) for most in range(linear_dsp.MOST_PIXELS, 1, -1))
     of_one = (quads, quads_and_pieces, quads_and_line, groups(1), pieces)
-    return (pointwise, joined, unrolled, *several, *of_one)
+    wide_of_one = (wide_quads, wide_quads_and_pieces)
+    return (pointwise, joined, unrolled, *several, *wide_of_one, *of_one)
 
 
 def wide_groups(meets_all_channels: _Predicate) -> Kernel:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -36,9 +37,13 @@ WIDE_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_linear_s8_wide_dsp.
 # Of kernels that take filters four at a time.
 QUADS_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_quads_s8_dsp.c")
 
+# The same of filters widened in flash.
+QUADS_WIDE_SOURCES = (CLAMP_SOURCE, "dsp/ta_linear_dsp.c", "dsp/ta_quads_wide_s8_dsp.c")
+
 # Of kernels that read pixels as bytes, where they lie.
 PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_pieces_s8_dsp.c")
 QUADS_PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_quads_pieces_s8_dsp.c")
+QUADS_WIDE_PIECES_SOURCES = (CLAMP_SOURCE, "dsp/ta_quads_wide_pieces_s8_dsp.c")
 
 # The order of four taps in memory; SXTB16 takes bytes 0 and 2 of a word, then 1 and 3.
 _TAP_ORDER = (0, 2, 1, 3)
@@ -70,8 +75,11 @@ def takes_quads(node: Node, core: Core) -> bool:
 
 def takes_quads_in_pieces(node: Node, core: Core) -> bool:
     """The same of ``ta_quads_pieces_s8_dsp``, whose pixels are not padded."""
-    has_padding = settled_linear(node).filters.shape[1] < 4 * _MIN_FOURS
-    return not has_padding and takes_quads(node, core)
+    return not _has_padding(node) and takes_quads(node, core)
+
+
+def _has_padding(node: Node) -> bool:
+    return bool(settled_linear(node).filters.shape[1] < 4 * _MIN_FOURS)
 
 
 def requantizes(linear: Linear) -> bool:
@@ -87,6 +95,17 @@ def takes_wide_pairs(node: Node, core: Core) -> bool:
     linear = settled_linear(node)
     has_pairs = "dsp" in core.features and "mve" not in core.features
     return has_pairs and len(linear.filters) > 1 and requantizes(linear)
+
+
+def takes_wide_quads(node: Node, core: Core) -> bool:
+    """The same of ``ta_quads_wide_s8_dsp``, where there are pixels to spread its flash over."""
+    pixels, channels = node.output.height * node.output.width, node.output.channels
+    return pixels > 1 and channels % 4 == 0 and takes_wide_pairs(node, core)
+
+
+def takes_wide_quads_in_pieces(node: Node, core: Core) -> bool:
+    """The same of ``ta_quads_wide_pieces_s8_dsp``, whose pixels are not padded."""
+    return not _has_padding(node) and takes_wide_quads(node, core)
 
 
 def gains_by_wide_groups(node: Node) -> bool:
@@ -134,12 +153,17 @@ def window_quads(node: Node) -> Constants:
 
 def wide_pairs(node: Node) -> Constants:
     """Filters in pairs, each tap widened, with their biases and requantization around each."""
-    return _wide_pairs(node, np.arange(settled_linear(node).filters.shape[1]))
+    return _wide(node, np.arange(settled_linear(node).filters.shape[1]), _halves)
 
 
 def wide_window_pairs(node: Node) -> Constants:
     """The same of a convolution, its taps as those of ``window_pairs``."""
-    return _wide_pairs(node, _window_order(node))
+    return _wide(node, _window_order(node), _halves)
+
+
+def wide_window_quads(node: Node) -> Constants:
+    """The same of a convolution, filters being taken four at a time."""
+    return _wide(node, _window_order(node), _quarters)
 
 
 def _window_order(node: Node) -> IntArray:
@@ -201,7 +225,10 @@ def _by_quads(constants: Constants, node: Node) -> Constants:
     )
 
 
-def _wide_pairs(node: Node, order: IntArray) -> Constants:
+def _wide(
+    node: Node, order: IntArray, apart: Callable[[Linear, IntArray], tuple[IntArray, ...]]
+) -> Constants:
+    """Filters side by side, as many as ``apart`` takes values of channels apart into."""
     linear, found = settled_linear(node), floors_of(node, _FLOOR_SHIFT)
     behind: tuple[IntArray, ...]
     if found is not None and accumulators_are_short(linear):
@@ -211,11 +238,11 @@ def _wide_pairs(node: Node, order: IntArray) -> Constants:
         mantissas, shifts = mantissas_and_shifts(linear)
         rounding = (1 << (shifts - 1)) + (linear.out_zero_point << shifts)
         behind = (mantissas, rounding, shifts)
-    halves = _halves(linear, scale * linear.filters[:, order].astype(np.int64))
-    taps = np.stack([_packed(half).view(np.uint32) for half in halves], axis=2)
-    constants = zip(*(_halves(linear, values) for values in behind), strict=True)
+    filters = apart(linear, scale * linear.filters[:, order].astype(np.int64))
+    taps = np.stack([_packed(part).view(np.uint32) for part in filters], axis=2)
+    constants = zip(*(apart(linear, values) for values in behind), strict=True)
     words = (
-        _words(*_halves(linear, biases)),
+        _words(*apart(linear, biases)),
         taps.reshape(len(taps), -1),
         _words(*(values for channel in constants for values in channel)),
     )
@@ -280,6 +307,11 @@ def _halves(linear: Linear, values: IntArray) -> tuple[IntArray, IntArray]:
     first = np.arange(0, len(linear.filters), 2)
     first = np.minimum(first, len(linear.filters) - 2)
     return values[first], values[first + 1]
+
+
+def _quarters(linear: Linear, values: IntArray) -> tuple[IntArray, ...]:
+    """The same of each quad's first, second, third and last."""
+    return tuple(values[k::4] for k in range(4))
 
 
 def _exact(linear: Linear) -> tuple[_Words, _Words]:

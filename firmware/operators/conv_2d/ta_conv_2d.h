@@ -129,7 +129,14 @@ ta_conv_2d_kernel ta_conv_2d_s8_pieces_dsp;
  * ta_quads_dsp.h. */
 ta_conv_2d_kernel ta_conv_2d_s8_quads_dsp;
 
+/* The same, filters, bias, requant and their bounds as in ta_quads_wide_dsp.h. */
+ta_conv_2d_kernel ta_conv_2d_s8_quads_wide_dsp;
+
 /* The same of at least eight taps, with scratch for kernel_h * kernel_w pointers only. */
+ta_conv_2d_kernel ta_conv_2d_s8_quads_wide_pieces_dsp;
+
+/* As ta_conv_2d_s8_quads_dsp, of at least eight taps, with scratch for kernel_h * kernel_w pointers
+ * only. */
 ta_conv_2d_kernel ta_conv_2d_s8_quads_pieces_dsp;
 
 /* The same of any number of input channels, with scratch for the window's bytes in whole words; taps

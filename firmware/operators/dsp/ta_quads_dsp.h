@@ -19,8 +19,9 @@
 
 /* Makes all channels of one pixel, [2 * fours] words, out[channels], saturated: the caller clamps
  * them. */
-void ta_quads_s8_dsp(const ta_requant *requant, const int8_t *weights, const int32_t *pixel,
-                     int32_t fours, int32_t channels, int8_t *out);
+typedef void ta_quads_kernel(const ta_requant *requant, const int8_t *weights,
+                             const int32_t *pixel, int32_t fours, int32_t channels, int8_t *out);
+ta_quads_kernel ta_quads_s8_dsp;
 
 /* Over the bytes of a pixel of at least eight taps, where they lie: hardly slower, and without
  * scratch. */
