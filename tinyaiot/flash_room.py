@@ -30,13 +30,14 @@ def flash_limit(graphs: Sequence[Graph], board: Board | None) -> int:
     wanted = {growth for node in nodes for growth in _growths(node, unlimited)}
     for limit in sorted(wanted, reverse=True):
         limited = board.processor.with_flash_limit(limit)
-        if sum(next(_growths(node, limited), 0) for node in nodes) <= room:
+        # Which kernel a node gets is not known yet: the scratch that is left has a say in that.
+        if sum(max(_growths(node, limited), default=0) for node in nodes) <= room:
             return limit
     return 0
 
 
 def _growths(node: Node, core: Core) -> Iterator[int]:
-    """What the kernels that a node may have take more, from the fastest on."""
+    """What each kernel that a node may have takes more."""
     operator = operator_of(node)
     yield from (kernel.flash_bytes(node) for kernel in operator.applying(node, core))
 

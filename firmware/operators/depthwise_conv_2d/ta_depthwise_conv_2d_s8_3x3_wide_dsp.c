@@ -39,7 +39,7 @@ typedef struct pair_taps {
     "ssat " acc ", #8, " acc ", asr #8\n"
 
 /* Two channels of a pixel, packed in r2, r4, r6, r9, the last widened in r12 and r8, whose half is
- * `half`: 27 instructions for 18 MACs. */
+ * `half`: 25 instructions for 18 MACs. */
 #define TWO_OF_PIXEL(half)                                                                        \
     "ldmia lr!, {r0, r1, r3, r5, r7, r10}\n" WIDEN("r11", "r2") ADD("r0", "r11", "r3")            \
     ADD("r1", "r2", "r5") WIDEN("r11", "r4") ADD("r0", "r11", "r7") ADD("r1", "r4", "r10")        \
