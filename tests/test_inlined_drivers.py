@@ -1,12 +1,12 @@
 """Drivers that the model's own C inlines, and what they inline in turn: TFLM's tensors.
 
-Of blocks of two pixels, which kernels of cores with the DSP extension take at once.
+Of blocks of two pixels, which kernels of cores with the DSP extension take at once, and of four.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,18 @@ from tinyaiot.planner.streaming import rows
 
 _BOARD = "mps2-an386"
 _AMPLE = (Memory("ram", 1 << 28),)
-_PIXELS = 2
 _RELU6 = 3
 
 
+@dataclass(frozen=True)
 class InBlocks(emulated.Case):
-    """A case that is planned in blocks of two pixels."""
+    """A case that is planned in blocks of so many pixels."""
+
+    pixels: int = 2
 
     def planned(self, core: Core, memories: Sequence[Memory], strategy: str | None) -> Plan:
         graph = self.model.graph
-        plan = rows(graph, core, _AMPLE, False, self.feed, pixels=_PIXELS)
+        plan = rows(graph, core, _AMPLE, False, self.feed, pixels=self.pixels)
         assert plan is not None
         plan = replace(plan, flash_limit=core.flash_limit)
         check(graph, plan, core, _AMPLE)
@@ -42,7 +44,13 @@ class InBlocks(emulated.Case):
 
 
 def averaged(
-    in_channels: int, kernel: int, stride: int, channels: int, activation: int, feed: bool
+    in_channels: int,
+    kernel: int,
+    stride: int,
+    channels: int,
+    activation: int = 0,
+    feed: bool = False,
+    pixels: int = 2,
 ) -> InBlocks:
     """A convolution, one of 1x1, one of 3x3, and the mean of what they make."""
     rng = np.random.default_rng((in_channels, kernel, stride, channels))
@@ -68,21 +76,23 @@ def averaged(
     y = b.tensor((1, 1, 1, last), 0.5, 1)
     b.op("MEAN", [x, b.constant(np.array((1, 2), np.int32))], [y], keepDims=True)
     data = b.build([y])
-    name = f"m{in_channels}_{kernel}_{stride}_{channels}_{activation}_{int(feed)}"
+    name = f"m{in_channels}_{kernel}_{stride}_{channels}_{activation}_{int(feed)}_{pixels}"
     values = rng.integers(-128, 128, shape).astype(np.int8)
-    return InBlocks(Model(tflite.read(data, name), data), [values], feed=feed)
+    return InBlocks(Model(tflite.read(data, name), data), [values], feed=feed, pixels=pixels)
 
 
 def cases() -> list[InBlocks]:
     """Windows that have code of their own to widen them, and others; odd channels; clamped."""
     return [
-        averaged(3, 3, 1, 4, 0, feed=True),
-        averaged(3, 3, 2, 7, 0, feed=False),
-        averaged(1, 3, 1, 8, 0, feed=True),
-        averaged(8, 1, 1, 5, _RELU6, feed=False),
+        averaged(3, 3, 1, 4, feed=True),
+        averaged(3, 3, 1, 6, pixels=4),
+        averaged(3, 3, 2, 7),
+        averaged(1, 3, 1, 8, feed=True),
+        averaged(8, 1, 1, 5, _RELU6),
+        averaged(8, 1, 1, 7, feed=True, pixels=4),
         averaged(8, 3, 1, 8, _RELU6, feed=True),
-        averaged(5, 3, 1, 3, 0, feed=False),
-        averaged(4, 5, 2, 13, 0, feed=True),
+        averaged(5, 3, 1, 3, pixels=4),
+        averaged(4, 5, 2, 13, feed=True),
     ]
 
 
@@ -93,7 +103,7 @@ def calls(case: InBlocks, core: Core) -> list[Call]:
 
 
 @pytest.mark.parametrize("flash_limit", [0, UNLIMITED_FLASH])
-def test_blocks_of_two_pixels_equal_tflm(flash_limit: int, tmp_path: Path) -> None:
+def test_blocks_of_few_pixels_equal_tflm(flash_limit: int, tmp_path: Path) -> None:
     board = board_with_tools(_BOARD)
     core = board.processor.with_flash_limit(flash_limit)
     found = {call.function for case in cases() for call in calls(case, core)}

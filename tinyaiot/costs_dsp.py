@@ -77,14 +77,14 @@ def _by_groups(
         found.update(row_trips(work, span.times))
         found.update(_clamped(work, span))
         windows = _windows(field, span, most)
-        is_lone = most == _WIDE_GROUP == span.count and (most, "inner", 0) in windows
-        if is_lone:  # has a path of its own, which is short, or is inlined
+        is_whole = most == _WIDE_GROUP and set(windows) == {(0, "chain", 0), (most, "inner", 0)}
+        if is_whole:  # has a path of its own, which is short, or is inlined
             is_inlined = work.call.inlined and known is not None and clamp_kind(work) is None
-            found["inlined group" if is_inlined else "lone group"] += span.times
+            found["inlined groups" if is_inlined else "whole groups"] += span.times
             found["row"] -= span.times
         for (lanes, kind, left), groups in windows.items():
             times = groups * span.times
-            found[f"{kind} group"] += 0 if is_lone else times
+            found[f"{kind} group"] += 0 if is_whole else times
             if kind == "chain":
                 continue
             if kind == "inner" and known is not None:

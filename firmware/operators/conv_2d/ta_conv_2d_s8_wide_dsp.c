@@ -128,9 +128,9 @@ static inline void widen_from(const ta_conv_2d *op, const int8_t *const *rows, i
     r->pitch = (r->rest * op->kernel_h + FOUR - 1) & -FOUR;
 }
 
-/* A group of which nothing lies beside the input; out: of its first pixel. */
-static inline void convolve_group(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
-                                  int32_t left)
+/* Pixels that make whole groups, of which nothing lies beside the input; out: of the first. */
+static inline void convolve_whole(const ta_conv_2d *op, const int8_t *const *rows, int8_t *out,
+                                  int32_t left, int32_t count)
 {
     ta_linear_dsp layer; /* no initialiser: that would be a call of memset */
     ta_next_windows next;
@@ -142,11 +142,11 @@ static inline void convolve_group(const ta_conv_2d *op, const int8_t *const *row
     layer.pairs = (const int32_t *)(const void *)op->weights;
     layer.kind = op->requant.floors ? 0 : 4;
     layer.count = 0;
-    layer.groups = 1;
+    layer.groups = count / TA_GROUP;
     widen_from(op, rows, left * op->in_channels, &layer, &next, &r);
     ta_linear_s8_wide_dsp(&layer, TA_GROUP, out);
     if (op->requant.lowest != INT8_MIN || op->requant.highest != INT8_MAX) {
-        ta_clamp_outputs_s8(&op->requant, out, TA_GROUP * op->out_channels);
+        ta_clamp_outputs_s8(&op->requant, out, count * op->out_channels);
     }
 }
 
@@ -154,9 +154,10 @@ void ta_conv_2d_s8_wide_dsp(const ta_conv_2d *op, const int8_t *const *rows, int
                             int32_t x_start, int32_t x_stop)
 {
     const int32_t left = x_start * op->stride_w - op->pad_left;
-    if (x_stop - x_start == TA_GROUP && op->stretch == TA_GROUP && op->dilation_w == 1 &&
-        left >= 0 && left <= op->in_width - op->kernel_w - op->stride_w) {
-        convolve_group(op, rows, out + x_start * op->out_channels, left);
+    const int32_t count = x_stop - x_start;
+    if (count % TA_GROUP == 0 && op->stretch == TA_GROUP && op->dilation_w == 1 && left >= 0 &&
+        left <= op->in_width - op->kernel_w - (count - 1) * op->stride_w) {
+        convolve_whole(op, rows, out + x_start * op->out_channels, left, count);
     } else {
         convolve_groups(op, rows, out, x_start, x_stop);
     }

@@ -33,7 +33,7 @@ TA_INLINED void ta_known_call(const ta_conv_2d *op, bool is_wide, uint32_t y, in
     (void)is_wide;
 #ifdef __ARM_FEATURE_DSP
     if (is_wide && ta_known_wide(op) && ta_known_wide_inside(op, x)) {
-        ta_known_wide_group(op, op->scratch, row, x);
+        ta_known_wide_groups(op, op->scratch, row, x);
         return;
     }
 #endif

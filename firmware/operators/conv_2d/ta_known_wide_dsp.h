@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A group of ta_conv_2d_s8_wide_dsp, inlined where the compiler knows all of op; see
+ * Whole groups of ta_conv_2d_s8_wide_dsp, inlined where the compiler knows all of op; see
  * ta_known_conv_2d.h.
  */
 #ifndef TA_KNOWN_WIDE_DSP_H
@@ -23,26 +23,26 @@ static inline int32_t ta_wide_dsp_widener(const ta_conv_2d *op)
     return op->kernel_h != 3 ? -1 : row_taps == 9 ? 1 : row_taps == 3 ? 2 : -1;
 }
 
-/* Whether all calls, of that kernel, are for a group each that is inlined, unless it has taps beside
+/* Whether all calls, of that kernel, are for whole groups that are inlined, unless one has taps beside
  * the input. */
 static inline bool ta_known_wide(const ta_conv_2d *op)
 {
-    return op->out_width == 2 && op->stretch == 2 && op->dilation_w == 1 &&
+    return op->out_width % 2 == 0 && op->stretch == 2 && op->dilation_w == 1 &&
            ta_wide_dsp_widener(op) >= 0 && op->requant.lowest == INT8_MIN &&
            op->requant.highest == INT8_MAX;
 }
 
-/* Whether none lies beside, for the group from output column x on. */
+/* Whether none lies beside, for those from output column x on. */
 static inline bool ta_known_wide_inside(const ta_conv_2d *op, int32_t x)
 {
     const int32_t left = x * op->stride_w - op->pad_left;
-    return left >= 0 && left <= op->in_width - op->kernel_w - op->stride_w;
+    return left >= 0 && left <= op->in_width - op->kernel_w - (op->out_width - 1) * op->stride_w;
 }
 
-/* Makes it; out: of its first pixel. */
-__attribute__((always_inline)) static inline void ta_known_wide_group(const ta_conv_2d *op,
-                                                                      const int8_t *const *rows,
-                                                                      int8_t *out, int32_t x)
+/* Makes them; out: of the first pixel. */
+__attribute__((always_inline)) static inline void ta_known_wide_groups(const ta_conv_2d *op,
+                                                                       const int8_t *const *rows,
+                                                                       int8_t *out, int32_t x)
 {
     const int32_t offset = (x * op->stride_w - op->pad_left) * op->in_channels;
     ta_next_windows next;
@@ -62,7 +62,7 @@ __attribute__((always_inline)) static inline void ta_known_wide_group(const ta_c
     layer.fours = ta_linear_dsp_fours(op->kernel_h * op->kernel_w * op->in_channels);
     layer.pairs = (const int32_t *)(const void *)op->weights;
     layer.kind = op->requant.floors ? 0 : 4;
-    layer.groups = 1;
+    layer.groups = op->out_width / 2;
     layer.widen = ta_wide_dsp_wideners[ta_wide_dsp_widener(op)];
     layer.state = &next;
     ta_wide_dsp_enter_two(&layer);

@@ -6,9 +6,6 @@
  * taps are unrolled, and entered where the rest of them begins; of pixels of few taps, and of those
  * whose loop runs once, what requantizes lies right behind.
  */
-/* What is hot is assembly; what surrounds it is built for size. */
-#pragma GCC optimize("Os")
-
 #include "ta_wide_dsp.h"
 
 /* What waits on the stack: pixels, out, its end, channels, offset, then where to go, and what
@@ -219,9 +216,6 @@ __attribute__((naked)) void ta_wide_dsp_apply(const ta_linear_dsp *layer __attri
         "add sp, #52\n"
         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
-
-/* Called for a group each where plans cut rows into blocks. */
-#pragma GCC optimize("O2")
 
 void ta_linear_s8_wide_dsp(ta_linear_dsp *layer, int32_t count, int8_t *out)
 {
