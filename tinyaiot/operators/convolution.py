@@ -217,8 +217,8 @@ def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
 
 
 def _inlines(core: Core) -> bool:
-    """Whether calls are worth more code than what they call: kernels of the cores with Helium have
-    fewer instructions, and smaller cores less flash."""
+    """Where the code that inlined drivers take was found to pay; and on the host, where sanitizers
+    look at them."""
     return core.arch == "host" or core.features & {"dsp", "mve"} == {"dsp"}
 
 
