@@ -29,6 +29,9 @@ _PIXELS = (None, 16, 8, 4, 2, 1)
 _SLACKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 
 
+# Shares of all instructions that one region less may cost: cuts tie addresses, too.
+_A_CUT = (0.001, 0.005, 0.02)
+
 # Of so many cuts that fit, the best is taken: that of larger blocks is not the best before.
 _MOST_PLANS = 3
 
@@ -139,6 +142,7 @@ class Cheapest:
         slacks = [int(share * budget_bytes) for share in _SLACKS]
         found = [self.pieces(budget_bytes, slack) for slack in slacks]
         found += [self.pieces(budget_bytes - slack) for slack in slacks[1:]]
+        found += [self.pieces(budget_bytes, 0, share * sum(self._floors)) for share in _A_CUT]
         cuts = dict.fromkeys(pieces for pieces in found if pieces is not None)
         plans: list[Plan] = []
         for pieces in sorted(cuts, key=_cost):
@@ -214,15 +218,18 @@ class Cheapest:
 
         return plan_of(self._graph, search, layout, memory, self._keep_input, self._core, limit)
 
-    def pieces(self, budget_bytes: int, slack_bytes: int = 0) -> tuple[_Piece, ...] | None:
+    def pieces(
+        self, budget_bytes: int, slack_bytes: int = 0, a_region: float = 0.0
+    ) -> tuple[_Piece, ...] | None:
         """The cheapest regions, each of which needs ``budget_bytes`` at most.
 
         Args:
             slack_bytes: to be left by all regions that can.
+            a_region: instructions that one region less may cost.
         """
         best: list[_Best | None] = [_Best(0.0, 0, 0, None)]
         for stop in range(1, len(self._uncut.nodes) + 1):
-            best.append(self._best_before(stop, best, budget_bytes, slack_bytes))
+            best.append(self._best_before(stop, best, budget_bytes, slack_bytes, a_region))
         found: list[_Piece] = []
         last = best[-1]
         while last is not None and last.last is not None:
@@ -231,10 +238,15 @@ class Cheapest:
         return None if last is None else tuple(reversed(found))
 
     def _best_before(
-        self, stop: int, best: list[_Best | None], budget_bytes: int, slack_bytes: int
+        self,
+        stop: int,
+        best: list[_Best | None],
+        budget_bytes: int,
+        slack_bytes: int,
+        a_region: float,
     ) -> _Best | None:
         found: _Best | None = None
-        floor = 0.0
+        floor = a_region
         for start in reversed(range(stop)):
             before = best[start]
             floor += self._floors[start]
@@ -249,7 +261,7 @@ class Cheapest:
             if piece is None:
                 continue
             candidate = _Best(
-                before.instructions + piece.instructions,
+                before.instructions + a_region + piece.instructions,
                 before.regions + 1,
                 before.boundary_bytes + self._rows.boundary_bytes(start, stop),
                 piece,
