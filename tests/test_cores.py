@@ -139,6 +139,7 @@ _FURTHER = (
     single(pool("MAX_POOL_2D", (16, 40))),
     convolution_of_variety("CONV_2D", ((3, 3),), (1,), (7, 9), st.sampled_from((8, 16, 20))),
     convolution_of_variety("CONV_2D", ((2, 2), (5, 2)), (1, 2), (4, 11), st.just(2)),
+    convolution_of_variety("CONV_2D", ((3, 3),), (1,), (4, 9), st.just(32)),
 )
 
 

@@ -99,6 +99,7 @@ _LAYERS = (
     Layer("CONV_2D", (1, 1), 5),
     Layer("CONV_2D", (3, 3), 4),
     Layer("CONV_2D", (3, 3), 8),
+    Layer("CONV_2D", (3, 3), 16),
     Layer("CONV_2D", (3, 3), 3, stride=2),
     Layer("CONV_2D", (2, 3), 1),
     Layer("CONV_2D", (3, 4), 1),

@@ -6,6 +6,7 @@ tensors are compared with TFLM's, values reach both ends, and so do zero points.
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -20,6 +21,7 @@ from tests.support.builder import ModelBuilder
 from tests.test_cores import drawn, kernels, with_other_scratch
 from tinyaiot.boards import Board, board_by_id
 from tinyaiot.cores import UNLIMITED_FLASH, Core
+from tinyaiot.frontends import Model
 from tinyaiot.graph import Graph
 from tinyaiot.operators import large_code_files, operator_of
 from tinyaiot.operators.linear import LinearKernel
@@ -196,6 +198,11 @@ _SPACIOUS_STRATEGIES = {
     "tiles": windowed("CONV_2D", ((3, 3),), (4, 5, 7, 8, 16, 20, 31, 66, 130), (1, 1)),
 }
 
+_ROW_TILES = ("ta_conv_2d_s8_winograd_1d_dsp", "ta_conv_2d_s8_winograd_1d_sums_dsp")
+_ROW_TILES_STRATEGY = windowed(
+    "CONV_2D", ((3, 3),), (12, 16, 20, 32, 36, 64, 72), (1, 1), widths=(4, 20), counts=(16, 20, 48)
+)
+
 _ROOMY_STRATEGY = windowed(
     "CONV_2D", ((3, 3),), (4, 8, 12, 16, 20, 64, 68), (1, 1), counts=(4, 5, 11, 16, 20, 37)
 )
@@ -268,6 +275,20 @@ def test_kernels_with_flash_to_spare_equal_tflm(
     core = board.processor.with_flash_limit(UNLIMITED_FLASH)
     taken = Counter(k for case in cases for k in kernels(case, core))
     assert all(taken[name] >= 5 for name in _SPACIOUS), taken
+    emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
+
+
+@pytest.mark.parametrize("strategy", ("plain", "blocks", "pixels"))
+def test_tiles_along_rows_equal_tflm(strategy: str, board: Board, tmp_path: Path) -> None:
+    core = board.processor.with_flash_limit(UNLIMITED_FLASH)
+    cases = [
+        replace(case, scratch_limits={0: limit}, model=_renamed(case, limit))
+        for case in _row_tiles()
+        for name in _ROW_TILES
+        for limit in _limits(case.model.graph, core, name)
+    ]
+    taken = Counter(k for case in cases for k in kernels(case, core))
+    assert all(taken[name] >= 5 for name in _ROW_TILES), taken
     emulated.check(cases, board, tmp_path, strategy, UNLIMITED_FLASH)
 
 
@@ -364,6 +385,17 @@ def test_single_pixels_equal_tflm(
     taken = Counter(k for case in cases for k in kernels(case, core))
     assert taken[kernel] >= 5, taken
     emulated.check(cases, board, tmp_path, strategy="rows", flash_limit=flash_limit)
+
+
+@functools.cache
+def _row_tiles() -> list[emulated.Case]:
+    return drawn(_ROW_TILES_STRATEGY, "row_tiles", _CASES)
+
+
+def _renamed(case: emulated.Case, limit: int) -> Model:
+    """Its model by a name of its own."""
+    graph = case.model.graph
+    return replace(case.model, graph=replace(graph, name=f"{graph.name}_{limit}"))
 
 
 def _small(name: str) -> list[emulated.Case]:

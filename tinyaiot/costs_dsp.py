@@ -36,6 +36,10 @@ _FEWEST_FOURS = 2
 # Of the input, under two tiles side by side; fours of channels behind one address.
 _TILE_COLUMNS = 6
 _MOST_FOURS = 16
+# Of the input, under one tile of two outputs side by side.
+_ROW_TILE_ROWS = 3
+_ROW_TILE_COLUMNS = 4
+_ROW_TILE_TURNS = 12
 _GROUPED_TILES = "ta_conv_2d_s8_winograd_ram_dsp"
 _BAND_ROWS = 14
 _BAND_ROWS_BY_TWO = 6
@@ -250,6 +254,32 @@ def _tiles(work: Work) -> Features:
             found["group"] += calls * groups
             found["filters"] += calls * pairs
             found["filters four"] += calls * pairs * fours
+    return dict(found)
+
+
+def _row_tiles(work: Work) -> Features:
+    """``ta_conv_2d_s8_winograd_1d_dsp``, and position by position."""
+    channels, quads = integer(work, "in_channels", 1), integer(work, "out_channels", 1) // WORD
+    pad, width = integer(work, "pad_left", 0), integer(work, "in_width", 1)
+    turns = _ROW_TILE_ROWS * -(-channels // (2 * WORD))
+    position = -(-_ROW_TILE_ROWS * channels // (2 * WORD))
+    is_exact = not requantization(work)["floors"]
+    found: Counter[str] = Counter()
+    for span in spans(work):
+        stop = min(span.stop - pad + 2, width)
+        lefts = range(span.start - pad, span.stop - pad, 2)
+        beside = sum(left < 0 or left + _ROW_TILE_COLUMNS > stop for left in lefts)
+        tiles = span.times * len(lefts)
+        found.update(row_trips(work, span.times))
+        found.update(_clamped(work, span))
+        found["tile"] += tiles
+        found["tile beside"] += span.times * beside
+        found["tile four"] += tiles * _ROW_TILE_ROWS * channels // WORD
+        found["tile turn"] += tiles * turns
+        found["quad"] += tiles * quads
+        found["quad eight"] += tiles * quads * _ROW_TILE_COLUMNS * position
+        found["quad turn"] += tiles * quads * _ROW_TILE_COLUMNS * -(-position // _ROW_TILE_TURNS)
+        found["quad exact"] += tiles * quads * is_exact
     return dict(found)
 
 
@@ -773,6 +803,8 @@ FORMS: Mapping[str, Callable[[Work], Features]] = {
     "ta_fully_connected_s8_quads_dsp": _connected_quads,
     "ta_conv_2d_s8_winograd_dsp": _tiles,
     _GROUPED_TILES: _tiles,
+    "ta_conv_2d_s8_winograd_1d_dsp": _row_tiles,
+    "ta_conv_2d_s8_winograd_1d_sums_dsp": _row_tiles,
     "ta_depthwise_conv_2d_s8_3x3_dsp": _depthwise,
     "ta_depthwise_conv_2d_s8_3x3_taps_dsp": _depthwise_taps,
     "ta_depthwise_conv_2d_s8_3x3_wide_dsp": _depthwise_wide,

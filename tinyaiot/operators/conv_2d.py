@@ -17,6 +17,7 @@ from tinyaiot.operators.convolution import (
 from tinyaiot.operators.convolution_kernels import (
     dsp_columns,
     dsp_groups,
+    dsp_row_tiles,
     dsp_tiles,
     dsp_tiles_of_groups,
     helium_columns,
@@ -79,6 +80,7 @@ class Conv2D(Convolution):
         helium_columns(_has_one_group),
         dsp_tiles(_has_one_group),
         *dsp_tiles_of_groups(_has_one_group),
+        *dsp_row_tiles(_has_one_group),
         wide_groups(_has_one_group),
         dsp_columns(_has_one_group),
         *dsp_groups(_has_one_group),

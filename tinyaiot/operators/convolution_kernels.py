@@ -18,12 +18,13 @@ from tinyaiot.operators import (
     linear_rv32,
     linear_v6m,
     linear_v7m,
+    winograd_1d_dsp,
     winograd_dsp,
 )
 from tinyaiot.operators.base import PORTABLE, TUNED, Kernel
 from tinyaiot.operators.columns import by_columns, columns_kernel
 from tinyaiot.operators.convolution import convolution_windows
-from tinyaiot.operators.linear import LinearKernel, as_stored
+from tinyaiot.operators.linear import CLAMP_SOURCE, LinearKernel, as_stored
 
 _Predicate = Callable[[Node], bool]
 
@@ -325,7 +326,9 @@ def dsp_tiles(meets_all_channels: _Predicate) -> Kernel:
         layout=winograd_dsp.tile_filters,
         stretch=lambda node: winograd_dsp.OUT_COLUMNS,
         row_pairs=winograd_dsp.row_pairs,
-        pays_by_rows=winograd_dsp.pays_by_rows,
+        pays_by_rows=lambda node: (
+            winograd_dsp.pays_by_rows(node) and not winograd_1d_dsp.outdoes_pairs_of_rows(node)
+        ),
         flash_bytes=winograd_dsp.flash_bytes,
         tier=TUNED,
     )
@@ -353,6 +356,36 @@ def dsp_tiles_of_groups(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
         )
 
     return tuple(by_groups(groups) for groups in winograd_dsp.GROUPS)
+
+
+def dsp_row_tiles(meets_all_channels: _Predicate) -> tuple[Kernel, ...]:
+    """3x3 windows by Winograd's algorithm along rows, for cores with the DSP extension, flash to
+    spare and little scratch; then with less of it."""
+
+    def at_once_applies(node: Node, core: Core) -> bool:
+        return meets_all_channels(node) and winograd_1d_dsp.takes_tiles(node, core)
+
+    def by_position_applies(node: Node, core: Core) -> bool:
+        return meets_all_channels(node) and winograd_1d_dsp.takes_positions(node, core)
+
+    at_once = LinearKernel(
+        "ta_conv_2d_s8_winograd_1d_dsp",
+        "conv_2d/ta_conv_2d_s8_winograd_1d_dsp.c",
+        applies=at_once_applies,
+        scratch_bytes=lambda node, core: winograd_1d_dsp.tile_bytes(node),
+        shared=(CLAMP_SOURCE,),
+        layout=winograd_1d_dsp.tile_filters,
+        flash_bytes=winograd_1d_dsp.flash_bytes,
+        tier=TUNED,
+    )
+    by_position = replace(
+        at_once,
+        function="ta_conv_2d_s8_winograd_1d_sums_dsp",
+        source="conv_2d/ta_conv_2d_s8_winograd_1d_sums_dsp.c",
+        applies=by_position_applies,
+        scratch_bytes=lambda node, core: winograd_1d_dsp.position_bytes(node),
+    )
+    return (at_once, by_position)
 
 
 def portable_columns(

@@ -51,7 +51,7 @@ _ORDER = (0, 2, 1, 3)
 
 def takes_tiles(node: Node, core: Core) -> bool:
     """Whether ``ta_conv_2d_s8_winograd_dsp`` is exact for the node, and pays."""
-    return _is_exact(node, core) and _count(node, rows=2) < _direct_count(node)
+    return _is_exact(node, core) and _count(node, rows=2) < direct_count(node)
 
 
 def takes_groups(node: Node, core: Core, groups: int) -> bool:
@@ -61,7 +61,7 @@ def takes_groups(node: Node, core: Core, groups: int) -> bool:
         _is_exact(node, core)
         and node.input(0).channels % _FOUR == 0
         and -(-pairs // -(-pairs // groups)) == groups
-        and _count(node, 2, groups) + _FILTER_COST * 2 * pairs * _fours(node) < _direct_count(node)
+        and _count(node, 2, groups) + _FILTER_COST * 2 * pairs * _fours(node) < direct_count(node)
     )
 
 
@@ -86,7 +86,7 @@ def _is_exact(node: Node, core: Core) -> bool:
 def pays_by_rows(node: Node) -> bool:
     """Whether it is faster than other kernels also where rows are made one by one, and what tiles
     have of the next is thrown away."""
-    return _count(node, rows=1) < _direct_count(node)
+    return _count(node, rows=1) < direct_count(node)
 
 
 def _count(node: Node, rows: int, groups: int = 1) -> int:
@@ -98,7 +98,7 @@ def _count(node: Node, rows: int, groups: int = 1) -> int:
     return tiles * (groups * (220 + 290 * fours) + made)
 
 
-def _direct_count(node: Node) -> float:
+def direct_count(node: Node) -> float:
     """The same of kernels that multiply all taps of every window, at their best."""
     return (0.67 * 9 * node.input(0).channels + 6.5) * node.output.size
 
@@ -135,18 +135,23 @@ def _first_of_pairs(node: Node) -> IntArray:
 
 def _with_requantization(node: Node, pairs: npt.NDArray[np.integer]) -> Constants:
     """What is behind each pair, [pairs, ...], of filters, too."""
-    linear = settled_linear(node)
     words = np.ascontiguousarray(pairs).reshape(len(pairs), -1).view(np.uint32)
-    floors = floors_of(node, _FLOOR_SHIFT) if accumulators_are_short(linear) else None
-    if floors is None:
-        mantissas, shifts = mantissas_and_shifts(linear)
-        constants = np.stack((2 * linear.folded_bias, mantissas, shifts - 1), axis=1)
-    else:
-        constants = np.stack((floors.slope, floors.biases(linear).astype(np.int64)), axis=1)
+    constants, floors = requantization(node)
     first = _first_of_pairs(node)
     behind = np.concatenate((constants[first], constants[first + 1]), axis=1)
     laid = (words, behind.astype(np.uint32))
-    return Constants(np.concatenate(laid, axis=1), floors=floors is not None)
+    return Constants(np.concatenate(laid, axis=1), floors=floors)
+
+
+def requantization(node: Node) -> tuple[npt.NDArray[np.int64], bool]:
+    """What lies behind each filter, [filters, words], and whether these are floors."""
+    linear = settled_linear(node)
+    floors = floors_of(node, _FLOOR_SHIFT) if accumulators_are_short(linear) else None
+    if floors is not None:
+        biases = floors.biases(linear).astype(np.int64)
+        return np.stack((floors.slope, biases), axis=1), True
+    mantissas, shifts = mantissas_and_shifts(linear)
+    return np.stack((2 * linear.folded_bias, mantissas, shifts - 1), axis=1), False
 
 
 def transformed(filters: IntArray) -> npt.NDArray[np.int64]:

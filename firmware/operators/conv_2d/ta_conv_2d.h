@@ -173,6 +173,19 @@ ta_conv_2d_kernel ta_conv_2d_s8_winograd_ram_dsp;
 /* The same, as ta_conv_2d_s8_winograd_dsp_pairs. */
 void ta_conv_2d_s8_winograd_ram_dsp_pairs(const ta_conv_2d *op, int32_t y_start, int32_t y_stop);
 
+/* 3x3 windows, strides and dilations of 1, at most two columns of padding before and behind, one
+ * group, up to 64 input channels in fours, output channels in fours, cores with the DSP extension.
+ * Weights are for each four filters [4 positions][eights][4 filters][8] int16, transformed as
+ * ta_winograd_1d_dsp.h says, of taps [3 rows][in_channels], channels of a four in the order 0, 2, 1,
+ * 3, zeros in what is left of the last eight; then for each of the four what ta_conv_2d_s8_winograd_dsp
+ * has for each of two. With floors 256 times an accumulator is an int32, else those are short of
+ * 2^30. Needs scratch for all eights of the positions, and five words. */
+ta_conv_2d_kernel ta_conv_2d_s8_winograd_1d_dsp;
+
+/* The same of any number of input channels, with scratch for the eights of one position, and two words
+ * to each output channel. */
+ta_conv_2d_kernel ta_conv_2d_s8_winograd_1d_sums_dsp;
+
 /* One group, cores with Helium, `stretch` pixels at a time; weights are [out_channels]
  * [kernel_w][kernel_h][in_channels]. */
 ta_conv_2d_kernel ta_conv_2d_s8_mve;
