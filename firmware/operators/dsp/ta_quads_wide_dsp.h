@@ -19,7 +19,7 @@
 /* As ta_quads_s8_dsp. */
 ta_quads_kernel ta_quads_wide_s8_dsp;
 
-/* As ta_quads_pieces_s8_dsp: a fifth slower, and without scratch. */
+/* As ta_quads_pieces_s8_dsp: in a quarter more instructions, and without scratch. */
 ta_pieces_kernel ta_quads_wide_pieces_s8_dsp;
 
 #endif
