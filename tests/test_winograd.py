@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.support.draw import AnyArray
+from tinyaiot.operators import winograd_1d_dsp
 from tinyaiot.operators.winograd_dsp import transformed
 
 _B = np.array(((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)))
 # Filters are negative where one of row and column is 2 or 3, so signs of A are not the usual ones.
 _A = np.array(((1, 1, -1, 0), (0, 1, 1, 1)))
+# The same along rows, by position: of four columns, and of sums to both outputs.
+_B_OF_ROW = np.array(((0, -1, 0, 1), (0, 1, -1, 0), (0, 1, 1, 0), (1, 0, -1, 0)))
+_A_OF_ROW = np.array(((0, -1, 1, 1), (1, 1, 1, 0)))
 _CHANNELS = st.integers(1, 40)
 _EXTREMES = st.sampled_from((-128, -127, -1, 0, 1, 126, 127))
 
@@ -36,6 +40,19 @@ def test_tiles_make_four_times_the_convolution(data: st.DataObject, channels: in
     outputs = np.einsum("ri,fij,sj->frs", _A, wrapped, _A)
     windows = np.lib.stride_tricks.sliding_window_view(tile, (3, 3), axis=(0, 1))
     assert np.array_equal(outputs, 4 * np.einsum("rscyx,fyxc->frs", windows, filters))
+
+
+@given(st.data(), _CHANNELS)
+def test_tiles_along_rows_make_twice_the_convolution(data: st.DataObject, channels: int) -> None:
+    filters = data.draw(int8_arrays((2, 3, 3, channels)))
+    tile = data.draw(int8_arrays((3, 4, channels)))
+    inputs = np.einsum("px,yxc->pyc", _B_OF_ROW, tile)
+    weights = winograd_1d_dsp.transformed(filters)
+    for operand in (inputs, weights):
+        assert np.array_equal(operand, operand.astype(np.int16))
+    outputs = np.einsum("sp,pyc,fpyc->fs", _A_OF_ROW, inputs, weights)
+    windows = np.lib.stride_tricks.sliding_window_view(tile, 3, axis=1)
+    assert np.array_equal(outputs, 2 * np.einsum("yscx,fyxc->fs", windows, filters))
 
 
 def test_operands_fit_16_bits_at_the_ends() -> None:
