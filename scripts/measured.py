@@ -96,6 +96,8 @@ def _measure(path: Path, board: Board, options: PlanOptions) -> Document | str:
     print(f"measuring {path.stem} on {board.id}", file=sys.stderr, flush=True)
     arguments = ["measure", str(path), "--board", board.id, "--objective", options.objective.value]
     arguments += ["--feed", "rows"] if options.feed else []
+    if options.strategy is not None:
+        arguments += ["--strategy", options.strategy.replace(" ", "-")]
     arguments += _further_options(board)
     with tempfile.TemporaryDirectory() as work, contextlib.redirect_stderr(io.StringIO()) as errors:
         written = Path(work) / "bench.json"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,9 +22,16 @@ DEMO = (
 
 def main() -> None:
     text = README.read_text(encoding="utf-8")
-    for name, content in (("demo", demo()), ("boards", boards()), ("measured", measured())):
+    for name, content in _contents():
         text = replaced(text, name, content)
     README.write_text(text, encoding="utf-8")
+
+
+def _contents() -> Iterator[tuple[str, str]]:
+    yield "demo", demo()
+    yield "boards", boards()
+    yield "measured", measured("main")
+    yield "streamed", measured("streamed")
 
 
 def demo() -> str:
@@ -36,9 +44,9 @@ def boards() -> str:
     return indented(output("tinyaiot boards"))
 
 
-def measured() -> str:
-    """The main table of docs/measurements.md."""
-    return block(MEASUREMENTS.read_text(encoding="utf-8"), "main")
+def measured(name: str) -> str:
+    """A table of docs/measurements.md."""
+    return block(MEASUREMENTS.read_text(encoding="utf-8"), name)
 
 
 def output(command: str) -> str:

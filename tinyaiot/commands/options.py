@@ -19,7 +19,7 @@ from tinyaiot.devices.upload import Tool
 from tinyaiot.errors import UsageError
 from tinyaiot.graph import Graph
 from tinyaiot.operators.base import AnyArray
-from tinyaiot.planner import Objective
+from tinyaiot.planner import STRATEGIES, Objective
 from tinyaiot.report import Report
 
 # Slow to import, and not needed to run.
@@ -53,8 +53,8 @@ def verbosity(command: Command) -> Command:
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --objective, --ram, --feed, --weights and --keep-input, which the command takes as
-    ``options``."""
+    """Adds --objective, --ram, --feed, --weights, --keep-input and --strategy, which the command
+    takes as ``options``."""
 
     @click.option(
         "--objective",
@@ -62,8 +62,8 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         default=Objective.BALANCED.value,
         show_default=True,
         help="balanced: layer by layer where it fits, else streamed; what is beside weights stays "
-        "within 20 KB of flash. speed: weights and code may take more. ram: the smallest arena, or "
-        "up to 4 % more where that pays. least: the smallest.",
+        "within 20 KB of flash. speed: weights and code may take more. ram: so may they, and the "
+        "arena is the smallest that costs little. least: the smallest.",
     )
     @click.option(
         "--ram",
@@ -89,6 +89,12 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--keep-input", is_flag=True, help="An inference leaves the input's bytes as they were."
     )
+    @click.option(
+        "--strategy",
+        type=click.Choice([name.replace(" ", "-") for name in STRATEGIES]),
+        help="Plan in one manner only, and not in the best. plain: layer by layer. fast-rows: "
+        "by whole rows, with the fastest kernels; rows, blocks, pixels: with the least scratch.",
+    )
     @functools.wraps(command)
     def wrapped(
         *args: Any,
@@ -97,6 +103,7 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         feed: str,
         weights: str,
         keep_input: bool,
+        strategy: str | None,
         **kwargs: Any,
     ) -> Any:
         options = pipeline.PlanOptions(
@@ -104,6 +111,7 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
             keep_input,
             feed == "rows",
             ram_bytes,
+            strategy=None if strategy is None else strategy.replace("-", " "),
             weights_in_ram=weights == "ram",
         )
         return command(*args, options=options, **kwargs)
