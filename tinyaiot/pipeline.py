@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from tinyaiot.frontends import Model, load
 from tinyaiot.instructions import cycles_on, instructions_on
 from tinyaiot.plan import Memory, Plan
 from tinyaiot.planner import Objective, plan_model
-from tinyaiot.planner.work import runs_of
+from tinyaiot.planner.work import instructions_of, runs_of
 from tinyaiot.summary import ModelSummary, summarize
 
 # Slow to import, and not needed to run.
@@ -64,6 +65,10 @@ class Silent:
     def step(self, doing: str, done: str) -> Iterator[None]:
         """Nothing."""
         yield
+
+
+# By what share --objective ram may take more instructions than a model takes by default.
+_PRICE = 0.1
 
 
 @dataclass(frozen=True)
@@ -192,15 +197,15 @@ def plan_together(models: Sequence[Model], board: Board, options: PlanOptions) -
     left = _limited(given, options.ram_bytes)
     is_budget = left != given
     core = _core_for(models, board, options)
-    plans = _plan_one_by_one(models, core, left, options, is_budget)
+    plans = _plan_one_by_one(models, board, core, left, options, is_budget)
     if options.objective is not Objective.BALANCED:
         return plans
     # What is streamed takes more code than was reckoned with.
     if core.large_code and not _keep_small(models, plans, core, board):
         core = core.with_large_code(())
-        plans = _plan_one_by_one(models, core, left, options, is_budget)
+        plans = _plan_one_by_one(models, board, core, left, options, is_budget)
     if _take_room(models, plans, core) and not _keep_small(models, plans, core, board):
-        plans = _plan_one_by_one(models, core, left, options, is_budget, takes_room=False)
+        plans = _plan_one_by_one(models, board, core, left, options, is_budget, takes_room=False)
     return plans
 
 
@@ -238,6 +243,7 @@ def _take_room(models: Sequence[Model], plans: Sequence[Plan], core: Core) -> bo
 
 def _plan_one_by_one(
     models: Sequence[Model],
+    board: Board,
     core: Core,
     left: Sequence[Memory],
     options: PlanOptions,
@@ -247,7 +253,7 @@ def _plan_one_by_one(
     """Each within what those before it leave."""
     plans: list[Plan] = []
     for model in models:
-        plans.append(_plan(model, core, left, options, is_budget, takes_room))
+        plans.append(_plan(model, board, core, left, options, is_budget, takes_room))
         left = tuple(
             replace(m, capacity_bytes=m.capacity_bytes - plans[-1].arena_bytes.get(m.name, 0))
             for m in left
@@ -268,7 +274,7 @@ def plan_without_limits(model: Model, board: Board | None, options: PlanOptions)
     """
     core = _core_for([model], board, options)
     limited = _limited([_UNLIMITED], options.ram_bytes)
-    return _plan(model, core, limited, options, is_budget=options.ram_bytes is not None)
+    return _plan(model, board, core, limited, options, is_budget=options.ram_bytes is not None)
 
 
 def _core_for(models: Sequence[Model], board: Board | None, options: PlanOptions) -> Core:
@@ -292,12 +298,16 @@ def _limited(given: Sequence[Memory], ram_bytes: int | None) -> tuple[Memory, ..
 
 def _plan(
     model: Model,
+    board: Board | None,
     core: Core,
     left: Sequence[Memory],
     options: PlanOptions,
     is_budget: bool,
     takes_room: bool = True,
 ) -> Plan:
+    most_instructions = math.inf
+    if options.objective is Objective.RAM:
+        most_instructions = (1 + _PRICE) * _instructions_by_default(model, board)
     plan = plan_model(
         model.graph,
         core,
@@ -308,10 +318,18 @@ def _plan(
         strategy=options.strategy,
         is_budget=is_budget,
         takes_room=takes_room,
+        most_instructions=most_instructions,
         instructions=instructions_on(core),
         cost=cycles_on(core),
     )
     return replace(plan, copies_parameters=options.weights_in_ram)
+
+
+def _instructions_by_default(model: Model, board: Board | None) -> float:
+    """What an inference takes by default, were RAM without end."""
+    plan = plan_without_limits(model, board, PlanOptions())
+    core = core_of(board)
+    return instructions_of(model.graph, plan, core, instructions_on(core))
 
 
 def generate(

@@ -55,8 +55,10 @@ _NEVER_SMALLEST = ("fast rows", "blocks")
 _HARDLY_MORE = 0.005
 _PRECISION = 128
 
-# By what shares an arena may be larger than the smallest, and how many per cent of instructions
-# each per cent of it has to save.
+# By what share an arena may be larger than the smallest to keep to the instructions asked for; and
+# where that does not do, by what shares, and how many per cent of instructions each per cent of it
+# has to save.
+_LARGER = 1 / 6
 _HARDLY_LARGER = (0.0, 0.01, 0.015, 0.02, 0.03, 0.04)
 _WORTH = 4
 
@@ -79,8 +81,8 @@ class Objective(enum.Enum):
 
     BALANCED is as fast as weights as small as the model's, and code that the core may have, let it
     be; SPEED also takes kernels whose weights take more flash, and gives up RAM that speed does not
-    need. RAM is the smallest arena, but for a few bytes where these buy much; LEAST the smallest,
-    whatever that costs.
+    need. RAM is the smallest arena that costs few instructions, if there is one not much larger
+    than the smallest, which LEAST is, whatever that costs. Both take as much flash as SPEED.
     """
 
     BALANCED = "balanced"
@@ -117,6 +119,7 @@ def plan_model(
     strategy: str | None = None,
     is_budget: bool = False,
     takes_room: bool = True,
+    most_instructions: float = math.inf,
     instructions: Instructions = rule_of_thumb,
     cost: Cost | None = None,
 ) -> Plan:
@@ -126,23 +129,25 @@ def plan_model(
         core: its limits of flash and code say what kernels may take, whatever the objective.
         memories: in order of preference; a later one is used where the earlier do not do.
         objective: LEAST takes the smallest arena, and of the plans in it that of fewest
-            instructions; RAM the same, but for arenas hardly larger that save much; BALANCED the
-            plan of fewest instructions that fits, SPEED the least RAM that takes hardly more. Where
-            none fits, some layers are run in strips, with as few MACs done twice as that takes; and
-            where that does not fit either, slow kernels are taken, which need less scratch.
+            instructions; RAM the smallest that keeps to ``most_instructions``, if that is not much
+            larger, or else one hardly larger that saves much; BALANCED the plan of fewest
+            instructions that fits, SPEED the least RAM that takes hardly more. Where none fits,
+            some layers are run in strips, with as few MACs done twice as that takes; and where that
+            does not fit either, slow kernels are taken, which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
         feed: whether the rows of the inputs arrive during the inference; none is kept then.
         strategy: the only one to try; all by default, those that can be fed where ``feed``.
         is_budget: whether a user limits the memories, so that errors do not blame a board.
         takes_room: whether the arena may grow by up to a tenth for kernels that save enough by more
             scratch, where that is not what the objective is about.
+        most_instructions: that little RAM is to cost.
         instructions: what a node takes, to compare plans by.
         cost: of a node, to choose kernels by that have room in the plan; by default, those that
             come first in their tables stay.
 
     Raises:
         NoPlanFitsError: no plan was found within the capacities.
-        UsageError: ``feed`` and ``keep_input`` exclude each other.
+        UsageError: ``feed`` and ``keep_input`` exclude each other, or ``feed`` and the strategy.
     """
     if feed and keep_input:
         raise UsageError(
@@ -150,6 +155,11 @@ def plan_model(
             "leave out --keep-input or --feed rows",
         )
     table = FED_STRATEGIES if feed else STRATEGIES
+    if strategy is not None and strategy not in table:
+        raise UsageError(
+            f"a {strategy} plan cannot take inputs row by row",
+            "leave out --strategy or --feed rows",
+        )
     if objective.is_of_ram and strategy is None:
         table = {name: make for name, make in table.items() if name not in _NEVER_SMALLEST}
     strategies = [table[name] for name in table if strategy in (None, name)]
@@ -168,9 +178,9 @@ def plan_model(
         if takes_room and not as_small:
             plan = _with_room(search, graph, core, memories, keep_input, plan)
         if objective.is_of_ram:
-            plan = _smaller(search, plan, math.inf)
-            shares = _HARDLY_LARGER if objective is Objective.RAM else (0.0,)
-            plan = _worth_it(search, plan, memories, shares)
+            plan = _worth_it(search, _smaller(search, plan, math.inf), memories, (0.0,))
+            if objective is Objective.RAM and search.instructions_of(plan) > most_instructions:
+                plan = _at_the_price(search, plan, memories, most_instructions)
         elif objective is Objective.SPEED:
             plan = _smaller(search, plan, (1 + _HARDLY_MORE) * search.instructions_of(plan))
     if plan is None and strategy is None:
@@ -239,6 +249,20 @@ def _smaller(search: Cheapest, plan: Plan, most_instructions: float) -> Plan:
                 best = found
         plan = best
     return plan
+
+
+def _at_the_price(
+    search: Cheapest, plan: Plan, memories: Sequence[Memory], most_instructions: float
+) -> Plan:
+    """The smallest found of so many instructions at most, in an arena not much larger than the
+    least, that of ``plan``; or if there is none, what is worth its RAM."""
+    capacities = {memory.name: memory.capacity_bytes for memory in memories}
+    for arena in _arenas(plan):
+        limit = min(int((1 + _LARGER) * arena.capacity_bytes), capacities[arena.name])
+        found = search.plan(limit, arena.name)
+        if found is not None and search.instructions_of(found) <= most_instructions:
+            return _smaller(search, found, most_instructions)
+    return _worth_it(search, plan, memories, _HARDLY_LARGER)
 
 
 def _worth_it(
