@@ -23,7 +23,7 @@ from tinyaiot.planner.work import Run, runs_of
 DIGITS = load(Path(__file__).parents[1] / "examples" / "digits" / "digits.tflite").graph
 BOARD = board_by_id("mps2-an386")
 CORE = BOARD.processor
-STRATEGIES = (None, "rows", "pixels")
+STRATEGIES = (None, "fast rows", "pixels")
 
 
 def plan_of(strategy: str | None, cost: Cost | None = None) -> Plan:

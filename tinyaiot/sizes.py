@@ -30,6 +30,9 @@ SIZES = FOLDER / "sizes.json"
 _ALIGNMENT = 4
 _POINTER_BYTES = 4
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+# Rows of a window that compilers take one by one; what a loop over more is about as large as.
+_MOST_UNROLLED = 8
+_A_LOOP = 2
 
 
 @dataclass(frozen=True)
@@ -226,10 +229,13 @@ def code_features(model: LoweredModel) -> Features:
 
 
 def _inlined_rows(call: Call) -> int:
-    """Rows that an inlined driver finds; those of rings may be in two parts."""
+    """Rows that an inlined driver finds; those of rings may be in two parts, and those of tall
+    windows are left to a loop."""
     if call.inlined is None:
         return 0
-    return int(str(call.fields["kernel_h"])) * (2 if call.function.endswith("_ring") else 1)
+    height = int(str(call.fields["kernel_h"]))
+    rows = height if height <= _MOST_UNROLLED else _A_LOOP
+    return rows * (2 if call.function.endswith("_ring") else 1)
 
 
 def _programs(model: LoweredModel) -> Iterator[RowProgram]:
