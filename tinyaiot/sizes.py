@@ -30,9 +30,8 @@ SIZES = FOLDER / "sizes.json"
 _ALIGNMENT = 4
 _POINTER_BYTES = 4
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
-# Rows of a window that compilers take one by one; what a loop over more is about as large as.
-_MOST_UNROLLED = 8
-_A_LOOP = 2
+# By how many rows loops of inlined drivers are unrolled.
+_UNROLLED_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -229,12 +228,10 @@ def code_features(model: LoweredModel) -> Features:
 
 
 def _inlined_rows(call: Call) -> int:
-    """Rows that an inlined driver finds; those of rings may be in two parts, and those of tall
-    windows are left to a loop."""
+    """Rows that an inlined driver finds in code of their own; rings' may be in two parts."""
     if call.inlined is None:
         return 0
-    height = int(str(call.fields["kernel_h"]))
-    rows = height if height <= _MOST_UNROLLED else _A_LOOP
+    rows = min(int(str(call.fields["kernel_h"])), _UNROLLED_ROWS)
     return rows * (2 if call.function.endswith("_ring") else 1)
 
 
