@@ -137,6 +137,7 @@ class Cheapest:
         count = len(self._uncut.nodes)
         self._floors = [self._streamed_floor(position) for position in range(count)]
 
+    @functools.cache  # noqa: B019 - lives as long as its cache
     def plan(self, budget_bytes: int, memory: str) -> Plan | None:
         """The cheapest plan found whose arena takes ``budget_bytes`` at most."""
         slacks = [int(share * budget_bytes) for share in _SLACKS]

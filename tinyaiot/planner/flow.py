@@ -104,10 +104,18 @@ class Flow:
 
     def lines(self, tensor: int) -> int:
         """Lines of a tensor."""
-        return self.tensors[tensor].height * self.blocks_of(tensor)
+        return self._lines[tensor]
 
     def line_bytes(self, tensor: int) -> int:
-        return self.tensors[tensor].row_bytes // self.blocks_of(tensor)
+        return self._line_bytes[tensor]
+
+    @functools.cached_property
+    def _lines(self) -> dict[int, int]:
+        return {t: tensor.height * self.blocks_of(t) for t, tensor in self.tensors.items()}
+
+    @functools.cached_property
+    def _line_bytes(self) -> dict[int, int]:
+        return {t: tensor.row_bytes // self.blocks_of(t) for t, tensor in self.tensors.items()}
 
     def steps(self, position: int) -> int:
         """Steps that a node takes: one for each line that it makes, or row or block that it adds
