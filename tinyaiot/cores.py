@@ -37,6 +37,11 @@ class Core:
     flash_limit: int = 0
     large_code: frozenset[str] = frozenset()
 
+    @property
+    def has_dsp_alone(self) -> bool:
+        """Whether it has the DSP extension, but no Helium, for which there are kernels apart."""
+        return "dsp" in self.features and "mve" not in self.features
+
     def with_scratch_limit(self, nbytes: int | None) -> Core:
         """The same core, where a node has only so much for its kernel."""
         return replace(self, scratch_limit=nbytes)

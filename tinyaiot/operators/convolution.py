@@ -219,7 +219,7 @@ def _driver(node: Node, kernel: Kernel, context: LowerContext) -> str:
 def _inlines(core: Core) -> bool:
     """Where the code that inlined drivers take was found to pay; and on the host, where sanitizers
     look at them."""
-    return core.arch == "host" or core.features & {"dsp", "mve"} == {"dsp"}
+    return core.arch == "host" or core.has_dsp_alone
 
 
 def _driver_sources(driver: str) -> tuple[str, ...]:

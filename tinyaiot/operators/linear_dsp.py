@@ -93,8 +93,7 @@ def requantizes(linear: Linear) -> bool:
 def takes_wide_pairs(node: Node, core: Core) -> bool:
     """Whether ``ta_linear_s8_wide_dsp`` is exact, on a core whose other kernels are not faster."""
     linear = settled_linear(node)
-    has_pairs = "dsp" in core.features and "mve" not in core.features
-    return has_pairs and len(linear.filters) > 1 and requantizes(linear)
+    return core.has_dsp_alone and len(linear.filters) > 1 and requantizes(linear)
 
 
 def takes_wide_quads(node: Node, core: Core) -> bool:

@@ -39,8 +39,7 @@ def lower_sums(node: Node, context: LowerContext, sums: Sums) -> Lowered:
     """A node that adds up rows of its input, as C."""
     source, output = node.input(0), node.output
     multiplier = sums.multiplier or Multiplier(0, 0)
-    features = context.core.features
-    suffix = "_dsp" if "dsp" in features and "mve" not in features else ""
+    suffix = "_dsp" if context.core.has_dsp_alone else ""
     call = Call(
         function=f"ta_sums_rows{suffix}",
         struct_type="ta_sums",

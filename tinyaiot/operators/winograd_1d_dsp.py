@@ -35,23 +35,19 @@ _ORDER = (0, 2, 1, 3)
 
 
 def takes_tiles(node: Node, core: Core) -> bool:
-    """Whether ``ta_conv_2d_s8_winograd_1d_dsp`` is exact and pays."""
-    return _has_dsp(core) and _is_exact(node) and _pays_at_once(node)
+    """Whether ``ta_conv_2d_s8_winograd_1d_dsp`` is exact and pays, which it never does where there
+    is Helium."""
+    return core.has_dsp_alone and _is_exact(node) and _pays_at_once(node)
 
 
 def takes_positions(node: Node, core: Core) -> bool:
     """Whether ``ta_conv_2d_s8_winograd_1d_sums_dsp`` is exact and pays."""
-    return _has_dsp(core) and _is_exact(node) and _pays(node, *_POSITION_COSTS)
+    return core.has_dsp_alone and _is_exact(node) and _pays(node, *_POSITION_COSTS)
 
 
 def outdoes_pairs_of_rows(node: Node) -> bool:
     """Whether either takes the node where tiles of two rows do, and is faster by single rows."""
     return _is_exact(node) and (_pays_at_once(node) or _pays(node, *_POSITION_COSTS))
-
-
-def _has_dsp(core: Core) -> bool:
-    """Where there is Helium, tiles never pay."""
-    return "dsp" in core.features and "mve" not in core.features
 
 
 def _is_exact(node: Node) -> bool:

@@ -67,8 +67,7 @@ def takes_groups(node: Node, core: Core, groups: int) -> bool:
 
 def _is_exact(node: Node, core: Core) -> bool:
     """Where there is Helium, tiles never pay. All tiles must meet the input."""
-    has_dsp = "dsp" in core.features and "mve" not in core.features
-    if not has_dsp or node.input(1).shape[1:3] != (3, 3):
+    if not core.has_dsp_alone or node.input(1).shape[1:3] != (3, 3):
         return False
     windows = convolution_windows(node)
     linear = settled_linear(node)
