@@ -274,8 +274,8 @@ def test_an_input_that_a_later_region_reads_arrives_whole() -> None:
     z = b.node([b.node([x, x], [(2, 1)])[0], x], [(2, 1)])[0]
     graph = b.graph([x], [y, z])
     for stop in (1, 2, 3):
-        events = row_order(flow_of(graph, feed=True), 0, stop)
-        assert [e.y for e in events if e.position < 0] == [0, 1]
+        order = row_order(flow_of(graph, feed=True), 0, stop)
+        assert [number for number in order if number < 0] == [-1 - x.index] * 2
 
 
 # Bytes reached with the kernels of least scratch: input resident and fed, scratch included. A plan

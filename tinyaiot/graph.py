@@ -7,6 +7,7 @@ pixels at one y, so that kernels, planner and firmware share one view of every s
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,18 +97,18 @@ class Tensor:
         """Number of elements."""
         return math.prod(self.shape)
 
-    @property
+    @functools.cached_property
     def nbytes(self) -> int:
         return self.size * self.dtype.nbytes
 
-    @property
+    @functools.cached_property
     def height(self) -> int:
         """Number of rows: the product of all axes before the last two (of one before, for 2-D)."""
         if len(self.shape) == 2:
             return self.shape[0]
         return math.prod(self.shape[:-2]) if len(self.shape) > 2 else 1
 
-    @property
+    @functools.cached_property
     def width(self) -> int:
         """Pixels in a row: the last axis but one, 1 where there are fewer than three axes."""
         return self.shape[-2] if len(self.shape) > 2 else 1
@@ -117,7 +118,7 @@ class Tensor:
         """Elements in a pixel: the last axis."""
         return self.shape[-1] if self.shape else 1
 
-    @property
+    @functools.cached_property
     def row_bytes(self) -> int:
         return self.width * self.channels * self.dtype.nbytes
 

@@ -21,10 +21,12 @@ RIGHT_SHIFTS = range(1, 23)
 
 _MAX_ACCUMULATOR = 1 << 23  # 256 times it is an int32
 _MAX_FLOOR_BIAS = 1 << 16
-# Most channels take the slope as it is; with 256 biases to one accumulator some do not.
-_SLOPE_STEPS = sorted(
-    {sign * k << j for sign in (1, -1) for k in range(16) for j in range(8)}, key=abs
+# Most channels take the slope as it is; with 256 biases to one accumulator some do not, and take
+# one of these next to it.
+_SLOPE_STEPS = np.array(
+    sorted({sign * k << j for sign in (1, -1) for k in range(16) for j in range(8)} - {0}, key=abs)
 )
+_STEPS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,34 +77,67 @@ def floors(linear: Linear, shift: int) -> Floors | None:
     values -= linear.out_zero_point
     low, high = (end[:, np.newaxis] for end in linear.accumulator_range)
     first = np.clip(first_accumulators(mantissas, shifts, values), low, high + 1)
+    reach = ((values << shift) - (1 << (shift - 1))) << 32
+    thresholds = _Thresholds(reach, first, low, high)
     # A multiplier is mantissa · 2^-(31 + shifts); the floor divides by 2^(24 + shift).
-    slope = (mantissas << 8) >> (shifts + 15 - shift)
+    slope = np.maximum((mantissas << 8) >> (shifts + 15 - shift), 1)
     if (slope > INT32_MAX).any():
         return None
-    bias = np.zeros_like(slope)
-    reach = ((values << shift) - (1 << (shift - 1))) << 32
-    left = np.arange(len(slope))
-    for step in _SLOPE_STEPS:
-        tried = np.clip(slope[left] + step, 1, INT32_MAX)
-        lowest, highest = _bias_interval(tried, reach, first[left], low[left], high[left])
-        found = lowest <= highest
-        slope[left[found]], bias[left[found]] = tried[found], lowest[found]
-        left = left[~found]
+    least, most = thresholds.biases(np.arange(len(slope)), slope[:, np.newaxis])
+    bias, lack = least[:, 0], (least - most)[:, 0]
+    left = np.flatnonzero(lack > 0)
+    # Where there is none at all, the channel that is furthest from one is likely to tell.
+    furthest = left[np.argsort(-lack[left])][:1]
+    least, most = thresholds.biases(furthest, _near(slope[furthest], _SLOPE_STEPS))
+    if (least > most).all(axis=1).any():
+        return None
+    for steps in np.split(_SLOPE_STEPS, range(_STEPS_AT_ONCE, len(_SLOPE_STEPS), _STEPS_AT_ONCE)):
+        if not len(left):
+            break
+        tried = _near(slope[left], steps)
+        least, most = thresholds.biases(left, tried)
+        fits = least <= most
+        found = np.flatnonzero(fits.any(axis=1))
+        chosen = found, fits.argmax(axis=1)[found]
+        slope[left[found]], bias[left[found]] = tried[chosen], least[chosen]
+        left = np.delete(left, found)
     return None if len(left) else Floors(slope, bias)
 
 
-def _bias_interval(
-    slope: IntArray, reach: IntArray, first: IntArray, low: IntArray, high: IntArray
-) -> tuple[IntArray, IntArray]:
-    """The least and the most bias, [channels], with which ``first`` are the accumulators in
-    [low, high] whose products first are ``reach``; high + 1 stands for none."""
-    needed = -(-reach // slope[:, np.newaxis])
-    reaching = np.where(first <= high, needed - 256 * first, -_MAX_FLOOR_BIAS)
-    before = np.where(first > low, needed - 256 * (first - 1) - 1, _MAX_FLOOR_BIAS - 1)
-    return (
-        reaching.max(axis=1, initial=-_MAX_FLOOR_BIAS),
-        before.min(axis=1, initial=_MAX_FLOOR_BIAS - 1),
-    )
+def _near(slope: IntArray, steps: IntArray) -> IntArray:
+    """Slopes some steps away from each, [channels, steps]."""
+    near: IntArray = np.clip(slope[:, np.newaxis] + steps, 1, INT32_MAX)
+    return near
+
+
+@dataclass(frozen=True, eq=False)
+class _Thresholds:
+    """Where accumulators reach each value of the output.
+
+    Attributes:
+        reach: [values]: the least product, in units of 2^-32, that is requantized to the value.
+        first: [channels, values]: the least accumulator that is to reach it; high + 1 for none.
+        low, high: [channels, 1]: the accumulators that can be.
+    """
+
+    reach: IntArray
+    first: IntArray
+    low: IntArray
+    high: IntArray
+
+    def biases(self, channels: IntArray, slopes: IntArray) -> tuple[IntArray, IntArray]:
+        """The least and the most bias with which ``first`` are the first ones for slopes of some
+        channels; all are [channels, slopes]."""
+        needed = -(-self.reach // slopes[:, :, np.newaxis])
+        first = self.first[channels, np.newaxis]
+        exists = first <= self.high[channels, np.newaxis]
+        is_lowest = first <= self.low[channels, np.newaxis]
+        reaching = np.where(exists, needed - 256 * first, -_MAX_FLOOR_BIAS)
+        before = np.where(is_lowest, _MAX_FLOOR_BIAS - 1, needed - 256 * (first - 1) - 1)
+        return (
+            reaching.max(axis=2, initial=-_MAX_FLOOR_BIAS),
+            before.min(axis=2, initial=_MAX_FLOOR_BIAS - 1),
+        )
 
 
 def first_accumulators(mantissas: IntArray, shifts: IntArray, values: IntArray) -> IntArray:

@@ -52,6 +52,12 @@ class Use:
     in_place: bool
     first_byte: Lines
 
+    @functools.cached_property
+    def stops(self) -> list[int]:
+        """``stop`` as a list, which is faster to look things up in."""
+        stops: list[int] = self.stop.tolist()
+        return stops
+
 
 @dataclass(frozen=True, eq=False)
 class Flow:

@@ -13,9 +13,12 @@ is taken.
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +31,7 @@ RING_ALIGNMENT = 4
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Row y of a node's outputs is made (or of its input added up), or of an input that arrives.
 
     Attributes:
@@ -47,7 +49,8 @@ class Region:
     """What the nodes [start, stop) need in memory while they run together.
 
     Attributes:
-        events: the row order.
+        order: the number of what makes each row, in the order in which they are made: of a node its
+            position, of an input whose rows arrive −1 less its index.
         rings: lines that must be held, by tensor, of those that live only here.
         ring_bytes: of all rings, as many as must be there at one time.
         apart: pairs of tensors with rings of a row at most, of which one is always done with before
@@ -60,13 +63,24 @@ class Region:
 
     start: int
     stop: int
-    events: tuple[Event, ...]
+    order: Lines
     rings: Mapping[int, int]
     ring_bytes: int
     apart: frozenset[tuple[int, int]]
     live_in: tuple[int, ...]
     live_out: tuple[int, ...]
     distances: Mapping[tuple[int, int], int]
+
+    @functools.cached_property
+    def events(self) -> tuple[Event, ...]:
+        """The row order."""
+        made: Counter[int] = Counter()
+        events = []
+        for number in self.order.tolist():
+            position, tensor = (number, -1) if number >= 0 else (-1, -1 - number)
+            events.append(Event(position, tensor, made[number]))
+            made[number] += 1
+        return tuple(events)
 
 
 @dataclass(frozen=True)
@@ -86,40 +100,55 @@ _AS_IT_COMES = Manner()
 _MANNERS = (_AS_IT_COMES, Manner(backwards=True), Manner(by_rows=True), Manner(True, True))
 
 
-def row_order(
-    flow: Flow, start: int, stop: int, manner: Manner = _AS_IT_COMES
-) -> tuple[Event, ...]:
-    """The demand-driven order of all lines that the nodes [start, stop) make."""
-    events: list[Event] = []
+def row_order(flow: Flow, start: int, stop: int, manner: Manner = _AS_IT_COMES) -> Lines:
+    """The demand-driven order of all lines that the nodes [start, stop) make, as in
+    :class:`Region`."""
+    order: list[int] = []
     made = dict.fromkeys(range(start, stop), 0)
     arrived = dict.fromkeys(_arriving(flow, start, stop), 0)
+    reads = {p: _reads(flow, p, start, arrived, manner) for p in made}
 
     def ask(position: int, rows: int) -> None:
         # Sums are done with their last step.
         steps = flow.steps(position) if rows and position in flow.sums else rows
-        while made[position] < steps:
-            y = made[position]
-            row_end = align(y + 1, flow.blocks.get(position, 1)) - 1 if manner.by_rows else y
-            uses = flow.uses[position][:: -1 if manner.backwards else 1]
-            for use in uses:
-                needed = int(use.stop[y if use is uses[-1] else row_end])
-                if use.source in arrived:
-                    arrive(use.source, needed)
-                elif flow.maker[use.source] >= start:
-                    ask(flow.maker[use.source], needed)
-            events.append(Event(position, -1, y))
-            made[position] += 1
+        for y in range(made[position], steps):
+            for source, maker, needed in reads[position]:
+                if maker < 0:
+                    arrive(source, needed[y])
+                elif made[maker] < needed[y]:
+                    ask(maker, needed[y])
+            order.append(position)
+            made[position] = y + 1
 
     def arrive(tensor: int, rows: int) -> None:
-        for y in range(arrived[tensor], rows):
-            events.append(Event(-1, tensor, y))
+        order.extend([-1 - tensor] * (rows - arrived[tensor]))
         arrived[tensor] = max(arrived[tensor], rows)
 
     for position in (stop - 1, *range(start, stop - 1)):
         ask(position, flow.steps(position))
     for tensor in arrived:
         arrive(tensor, flow.lines(tensor))
-    return tuple(events)
+    return np.array(order, np.int64)
+
+
+def _reads(
+    flow: Flow, position: int, start: int, arriving: Collection[int], manner: Manner
+) -> list[tuple[int, int, list[int]]]:
+    """What a node asks for in the order of asking: tensors that arrive, or are made from ``start``
+    on, their makers, −1 where they arrive, and by line of its results so many lines of each."""
+    uses = flow.uses[position][:: -1 if manner.backwards else 1]
+    blocks = flow.blocks.get(position, 1) if manner.by_rows else 1
+    reads = []
+    for use in uses:
+        arrives = use.source in arriving
+        maker = flow.maker[use.source]
+        if not arrives and maker < start:
+            continue
+        stops = use.stops
+        if blocks > 1 and use is not uses[-1]:
+            stops = [stops[align(y + 1, blocks) - 1] for y in range(len(stops))]
+        reads.append((use.source, -1 if arrives else maker, stops))
+    return reads
 
 
 def _arriving(flow: Flow, start: int, stop: int) -> list[int]:
@@ -170,19 +199,19 @@ def _has_joins(flow: Flow, start: int, stop: int) -> bool:
 
 
 def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
-    events = row_order(flow, start, stop, manner)
-    times = _row_times(flow, events)
-    steps = _step_times(events)
+    order = row_order(flow, start, stop, manner)
+    steps = _step_times(order)
+    times = _row_times(flow, steps)
     ends = ends_of(flow, start, stop)
-    lows = {t: _lows(flow, steps, t, start, stop, len(events)) for t in ends.born}
-    low_bytes = {t: _low_bytes(flow, steps, t, start, stop, len(events)) for t in ends.dying}
+    lows = {t: _lows(flow, steps, t, start, stop, len(order)) for t in ends.born}
+    low_bytes = {t: _low_bytes(flow, steps, t, start, stop, len(order)) for t in ends.dying}
     rings = {t: _ring(flow, t, times[t], lows[t]) for t in ends.born if t not in ends.live_out}
     passes = (t for t in rings if _passes(flow, t, rings[t], times[t]))
     passing = {t: _in_use(times[t], lows[t]) for t in passes}
     return Region(
         start=start,
         stop=stop,
-        events=events,
+        order=order,
         rings=rings,
         ring_bytes=_together_bytes({t: ring_bytes(flow, t, rings[t]) for t in rings}, passing),
         apart=frozenset(_apart(passing)),
@@ -197,24 +226,22 @@ def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
     )
 
 
-def _step_times(events: Sequence[Event]) -> dict[int, Lines]:
-    """By position, the numbers of the events that are its steps."""
-    times: dict[int, list[int]] = {}
-    for time, event in enumerate(events):
-        times.setdefault(event.position, []).append(time)
-    return {position: np.array(steps, np.int64) for position, steps in times.items()}
+def _step_times(order: Lines) -> dict[int, Lines]:
+    """By position, the numbers of the events that are its steps; by −1 less the index of an input,
+    of those in which its rows arrive."""
+    times = np.argsort(order, kind="stable")
+    numbers, starts = np.unique(order[times], return_index=True)
+    return dict(zip(numbers.tolist(), np.split(times, starts[1:]), strict=True))
 
 
-def _row_times(flow: Flow, events: Sequence[Event]) -> dict[int, Lines]:
+def _row_times(flow: Flow, steps: Mapping[int, Lines]) -> dict[int, Lines]:
     """By tensor, the number of the event that makes each row."""
-    times: dict[int, list[int]] = {}
-    for time, event in enumerate(events):
-        if event.position in flow.sums and event.y < flow.steps(event.position) - 1:
-            continue
-        made = (event.tensor,) if event.position < 0 else flow.made_by(event.position)
-        for tensor in made:
-            times.setdefault(tensor, []).append(time)
-    return {tensor: np.array(rows, np.int64) for tensor, rows in times.items()}
+    times: dict[int, Lines] = {}
+    for number, of_steps in steps.items():
+        made = (-1 - number,) if number < 0 else flow.made_by(number)
+        of_rows = of_steps[-1:] if number in flow.sums else of_steps
+        times.update(dict.fromkeys(made, of_rows))
+    return times
 
 
 def _lows(

@@ -163,14 +163,12 @@ class Search:
         # (regions, boundary bytes, start of the last region) of the nodes before each place.
         best: list[tuple[int, int, int] | None] = [(0, 0, 0)]
         for stop in range(1, count + 1):
-            found = [
+            tried = sorted(
                 (before[0] + 1, before[1] + self.boundary_bytes(start, stop), start)
                 for start, before in enumerate(best)
-                if before is not None
-                and self.least_need(start, stop) <= budget_bytes
-                and self.need(start, stop) <= budget_bytes
-            ]
-            best.append(min(found, default=None))
+                if before is not None and self.least_need(start, stop) <= budget_bytes
+            )
+            best.append(next((t for t in tried if self.need(t[2], stop) <= budget_bytes), None))
         cuts = [count]
         while cuts[-1] > 0:
             last = best[cuts[-1]]
@@ -226,23 +224,33 @@ class Search:
         return sum(size for position, size in self.flow.sums.items() if start <= position < stop)
 
     def _best_before(self, stop: int, best: Sequence[_Best]) -> _Best:
-        floors = sorted((max(best[i].need_bytes, self.least_need(i, stop)), i) for i in range(stop))
+        floors = sorted(
+            (
+                self._last_region(start, stop, before, self.least_need(start, stop))
+                for start, before in enumerate(best)
+            ),
+            key=lambda floor: floor.rank,
+        )
         found: _Best | None = None
-        for floor, start in floors:
-            if found is not None and floor > found.need_bytes:
+        for floor in floors:
+            if found is not None and floor.rank >= found.rank:
                 break
-            before = best[start]
-            candidate = _Best(
-                need_bytes=max(before.need_bytes, self.need(start, stop)),
-                regions=before.regions + 1,
-                boundary_bytes=before.boundary_bytes + self.boundary_bytes(start, stop),
-                start=start,
-            )
+            start = floor.start
+            candidate = self._last_region(start, stop, best[start], self.need(start, stop))
             if found is None or candidate.rank < found.rank:
                 found = candidate
         if found is None:
             raise ValueError("a region holds at least one node")
         return found
+
+    def _last_region(self, start: int, stop: int, before: _Best, need_bytes: int) -> _Best:
+        """The nodes [start, stop), which need so much, behind the best way to run those before."""
+        return _Best(
+            need_bytes=max(before.need_bytes, need_bytes),
+            regions=before.regions + 1,
+            boundary_bytes=before.boundary_bytes + self.boundary_bytes(start, stop),
+            start=start,
+        )
 
     @functools.cache  # noqa: B019 - a search lives as long as its cache
     def least_need(self, start: int, stop: int) -> int:
