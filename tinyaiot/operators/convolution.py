@@ -199,6 +199,7 @@ class Convolution(Operator[ConvolutionAttributes]):
         )
 
 
+@functools.lru_cache(maxsize=4096)
 def _is_pointwise(node: Node) -> bool:
     """Whether an output pixel needs the input pixel at its place only, by one index of all rows."""
     steps = [(w.kernel, w.stride) for w in convolution_windows(node)]

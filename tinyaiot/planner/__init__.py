@@ -242,7 +242,7 @@ def _smaller(search: Cheapest, plan: Plan, most_instructions: float) -> Plan:
         low, best = search.lower_bound_bytes, plan
         while best.total_arena_bytes - low > best.total_arena_bytes // _PRECISION:
             budget = (low + best.total_arena_bytes) // 2
-            found = search.plan(budget, arena.name)
+            found = search.plan(budget, arena.name, quick=True)
             if found is None or search.instructions_of(found) > most_instructions:
                 low = budget
             else:

@@ -26,7 +26,7 @@ _PIXELS = (None, 16, 8, 4, 2, 1)
 
 # Shares of the budget that regions leave free where they can: the fuller they are, the less likely
 # it is that all their addresses can be met.
-_SLACKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+_SLACKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 
 
 # Shares of all instructions that one region less may cost: cuts tie addresses, too.
@@ -138,26 +138,44 @@ class Cheapest:
         self._floors = [self._streamed_floor(position) for position in range(count)]
 
     @functools.cache  # noqa: B019 - lives as long as its cache
-    def plan(self, budget_bytes: int, memory: str) -> Plan | None:
-        """The cheapest plan found whose arena takes ``budget_bytes`` at most."""
+    def plan(self, budget_bytes: int, memory: str, quick: bool = False) -> Plan | None:
+        """The cheapest plan found whose arena takes ``budget_bytes`` at most.
+
+        Args:
+            quick: whether the plan of the cheapest regions will do, if it takes just what they do
+                by themselves; others may leave larger gaps for scratch, or make larger blocks.
+        """
+        first = self.pieces(budget_bytes)
+        if first is None:
+            return None
+        plan = self._planned(first, budget_bytes, memory)
+        if quick and plan is not None and abs(self.instructions_of(plan) - _cost(first)) < 1:
+            return plan
         slacks = [int(share * budget_bytes) for share in _SLACKS]
         found = [self.pieces(budget_bytes, slack) for slack in slacks]
-        found += [self.pieces(budget_bytes - slack) for slack in slacks[1:]]
+        found += [self.pieces(budget_bytes - slack) for slack in slacks]
         found += [self.pieces(budget_bytes, 0, share * sum(self._floors)) for share in _A_CUT]
-        cuts = dict.fromkeys(pieces for pieces in found if pieces is not None)
-        plans: list[Plan] = []
-        for pieces in sorted(cuts, key=_cost):
-            plan = self._laid_out(pieces, budget_bytes, memory)
-            if plan is not None:
-                plans.append(self._coarsened(pieces, budget_bytes, memory) or plan)
+        others = dict.fromkeys(pieces for pieces in found if pieces not in (None, first))
+        plans = [] if plan is None else [plan]
+        for pieces in sorted((pieces for pieces in others if pieces), key=_cost):
             if len(plans) == _MOST_PLANS:
                 break
+            plan = self._planned(pieces, budget_bytes, memory)
+            if plan is not None:
+                plans.append(plan)
         return min(plans, key=self.instructions_of, default=None)
+
+    def _planned(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:
+        """The plan of some regions, in larger blocks where there is room; None without room."""
+        plan = self._laid_out(pieces, budget_bytes, memory)
+        if plan is None:
+            return None
+        return self._coarsened(pieces, budget_bytes, memory) or plan
 
     def _coarsened(self, pieces: Sequence[_Piece], budget_bytes: int, memory: str) -> Plan | None:
         """The plan of the same regions, nodes of each making larger blocks where that is cheaper
         and there is room for it; None where there are no such nodes, or no addresses for them."""
-        for slack in (int(share * budget_bytes) for share in _SLACKS):
+        for slack in (0, *(int(share * budget_bytes) for share in _SLACKS)):
             coarser = tuple(self._in_larger_blocks(piece, budget_bytes - slack) for piece in pieces)
             if coarser == tuple(pieces):
                 return None
@@ -286,15 +304,18 @@ class Cheapest:
     def _ways_of(self, start: int, stop: int, budget_bytes: int) -> Iterator[_Way]:
         if stop - start == 1 and start not in self._arriving:
             yield self._alone(start)
-        tried: set[frozenset[tuple[int, int]]] = set()
-        for pixels in _PIXELS:
-            blocks = {} if pixels is None else choose_blocks(self._uncut, pixels, start, stop)
-            key = frozenset(blocks.items())
-            if key in tried:
-                continue
-            tried.add(key)
+        for pixels, blocks in self._blocks_in(start, stop):
             if self._search(blocks).least_need(start, stop) <= budget_bytes:
                 yield self._together(start, stop, pixels, blocks)
+
+    @functools.cache  # noqa: B019 - lives as long as its cache
+    def _blocks_in(self, start: int, stop: int) -> tuple[tuple[int | None, dict[int, int]], ...]:
+        """All there are of the nodes [start, stop), each with the pixels of a block at most."""
+        found: dict[frozenset[tuple[int, int]], tuple[int | None, dict[int, int]]] = {}
+        for pixels in _PIXELS:
+            blocks = {} if pixels is None else choose_blocks(self._uncut, pixels, start, stop)
+            found.setdefault(frozenset(blocks.items()), (pixels, blocks))
+        return tuple(found.values())
 
     @functools.cached_property
     def _arriving(self) -> frozenset[int]:

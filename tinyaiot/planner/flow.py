@@ -169,6 +169,19 @@ class Flow:
         return self._last_readers[tensor]
 
     @functools.cached_property
+    def with_plain_ends(self) -> frozenset[int]:
+        """Positions of nodes that neither read nor make a tensor under another shape, or columns
+        of one."""
+        return frozenset(
+            position
+            for position, node in enumerate(self.nodes)
+            if all(
+                self.tensors.get(tensor.index) is tensor
+                for tensor in (*node.activations, *node.outputs)
+            )
+        )
+
+    @functools.cached_property
     def _last_readers(self) -> dict[int, int]:
         last = dict(self.maker)
         last.update((use.source, use.reader) for of_node in self.uses for use in of_node)
@@ -306,21 +319,21 @@ def groups(flow: Flow, start: int, stop: int) -> tuple[tuple[int, ...], ...]:
 def _lies_between(flow: Flow, index: int, start: int, stop: int) -> bool:
     """Whether a tensor is made and read by the nodes [start, stop) only, and may lie in a ring."""
     readers = flow.readers[index]
-    if not readers or index in flow.fed or index in flow.whole:
+    if not readers or index in flow.fed or index in flow.whole or flow.maker[index] < start:
         return False
-    return flow.maker[index] >= start and all(use.reader < stop for use in readers)
+    return all(use.reader < stop for use in readers)
 
 
 def _blocks_of_rows(flow: Flow, position: int, made: Tensor, pixels_at: PixelsAt) -> int:
     """Into how many blocks a node cuts the rows of what it makes; 1 where it cannot."""
     pixels = pixels_at(position)
-    may = makes_blocks(flow.nodes[position]) and _has_plain_ends(flow, position)
+    may = position in flow.with_plain_ends and makes_blocks(flow.nodes[position])
     return 1 if pixels is None or not may else blocks_a_row(made, pixels)
 
 
 def _reads_blocks(flow: Flow, position: int) -> bool:
     takes = _takes_blocks(flow.nodes[position], position in flow.sums)
-    return takes and _has_plain_ends(flow, position)
+    return takes and position in flow.with_plain_ends
 
 
 def _stays_in_blocks(flow: Flow, pixels_at: PixelsAt, start: int, stop: int) -> dict[int, int]:
@@ -345,11 +358,6 @@ def _pays(node: Node, blocks: int) -> bool:
     return blocks > 1 and 2 * most < node.input(0).width
 
 
-def _has_plain_ends(flow: Flow, position: int) -> bool:
-    """Whether a node neither reads nor makes a tensor under another shape, or columns of one."""
-    node = flow.nodes[position]
-    ends = (*node.activations, *node.outputs)
-    return all(flow.tensors.get(tensor.index) is tensor for tensor in ends)
 
 
 def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:

@@ -131,9 +131,10 @@ class Search:
             for position, (_, nbytes) in enumerate(scratch)
         ]
         self._sizes = {t: align(x.nbytes, RING_ALIGNMENT) for t, x in flow.tensors.items()}
-        self._least_rings = {t: ring_bytes(flow, t, _widest(flow, t)) for t in flow.tensors}
+        widest = {t: _widest(flow, t) for t in flow.tensors}
+        self._least_rings = {t: ring_bytes(flow, t, lines) for t, lines in widest.items()}
         self._passed = {
-            t: _widest(flow, t) <= flow.blocks_of(t) and t not in flow.fed for t in flow.tensors
+            t: lines <= flow.blocks_of(t) and t not in flow.fed for t, lines in widest.items()
         }
         self._touched = [
             {*flow.made_by(position), *(use.source for use in flow.uses[position])}
@@ -141,6 +142,7 @@ class Search:
         ]
         self._wholes = [flow.is_whole(position) for position in range(len(flow.nodes))]
         self.region = functools.cache(functools.partial(measure, flow))
+        self._ends = functools.cache(functools.partial(ends_of, flow))
 
     def cuts(self) -> tuple[int, ...]:
         """Positions between which the regions lie, 0 and the number of nodes included."""
@@ -193,7 +195,11 @@ class Search:
         """No regions, wherever they are cut, can do with less."""
         best = [0]
         for stop in range(1, len(self.flow.nodes) + 1):
-            best.append(min(max(best[i], self.least_need(i, stop)) for i in range(stop)))
+            least = _NEVER
+            for start in reversed(range(stop)):
+                if best[start] < least:
+                    least = min(least, max(best[start], self.least_need(start, stop)))
+            best.append(least)
         return best[-1]
 
     def lower_bounds_behind(self) -> tuple[int, ...]:
@@ -201,8 +207,11 @@ class Search:
         count = len(self.flow.nodes)
         bounds = [0] * (count + 1)
         for start in reversed(range(count)):
-            stops = range(start + 1, count + 1)
-            bounds[start] = min(max(bounds[j], self.least_need(start, j)) for j in stops)
+            bounds[start] = _NEVER
+            for stop in range(start + 1, count + 1):
+                if bounds[stop] < bounds[start]:
+                    need = max(bounds[stop], self.least_need(start, stop))
+                    bounds[start] = min(bounds[start], need)
         return tuple(bounds)
 
     def need(self, start: int, stop: int) -> int:
@@ -216,7 +225,7 @@ class Search:
 
     def need_apart(self, start: int, stop: int) -> int:
         """The same, but for the scratch of kernels, and nothing overlapping."""
-        whole = self._whole_bytes(ends_of(self.flow, start, stop))
+        whole = self._whole_bytes(self._ends(start, stop))
         return whole + self.region(start, stop).ring_bytes + self.sums(start, stop)
 
     def sums(self, start: int, stop: int) -> int:
@@ -262,7 +271,7 @@ class Search:
             return _NEVER
         if not self.flow.may_be_region(start, stop):
             return _NEVER
-        ends = ends_of(self.flow, start, stop)
+        ends = self._ends(start, stop)
         rings = self._least_rings_bytes(start, stop, set(ends.born) - set(ends.live_out))
         # All that dies is whole at the start, all that is made whole at the end.
         dying = sum(self._size(t) for t in ends.dying)
@@ -283,7 +292,7 @@ class Search:
 
     def boundary_bytes(self, start: int, stop: int) -> int:
         """Of what is there before the nodes [start, stop) run."""
-        return sum(self._size(tensor) for tensor in ends_of(self.flow, start, stop).live_in)
+        return sum(self._size(tensor) for tensor in self._ends(start, stop).live_in)
 
     def _whole_bytes(self, ends: Ends) -> int:
         return sum(self._size(tensor) for tensor in (*ends.live_in, *ends.live_out))
