@@ -17,7 +17,7 @@ from tinyaiot.cores import Core
 from tinyaiot.graph import Graph
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Plan
-from tinyaiot.planner.flow import Flow, choose_blocks, flow_of, groups
+from tinyaiot.planner.flow import Flow, Flows, choose_blocks, groups
 from tinyaiot.planner.streaming import Search, lay_out, plan_of
 from tinyaiot.planner.work import Instructions, Run, instructions_of
 
@@ -124,9 +124,9 @@ class Cheapest:
         self._graph = graph
         self._core = core
         self._keep_input = keep_input
-        self._feed = feed
         self._instructions = instructions
-        self._flows: dict[tuple[frozenset[tuple[int, int]], frozenset[int]], Search] = {}
+        self._flows = Flows(graph, keep_input=keep_input, feed=feed)
+        self._searches: dict[tuple[frozenset[tuple[int, int]], frozenset[int]], Search] = {}
         self._kernels: dict[
             tuple[int, int, int, bool, bool, bool, bool, int], tuple[_Kernel, ...]
         ] = {}
@@ -406,13 +406,6 @@ class Cheapest:
 
     def _search(self, blocks: Mapping[int, int], alone: frozenset[int] = frozenset()) -> Search:
         key = (frozenset(blocks.items()), alone)
-        if key not in self._flows:
-            flow = flow_of(
-                self._graph,
-                keep_input=self._keep_input,
-                feed=self._feed,
-                blocks=blocks,
-                alone=alone,
-            )
-            self._flows[key] = Search(flow, self._core)
-        return self._flows[key]
+        if key not in self._searches:
+            self._searches[key] = Search(self._flows.flow(blocks, alone), self._core)
+        return self._searches[key]

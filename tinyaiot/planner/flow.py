@@ -7,6 +7,7 @@ those that compute, numbered by position; tensors are the roots of aliases, by i
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -57,6 +58,11 @@ class Use:
         """``stop`` as a list, which is faster to look things up in."""
         stops: list[int] = self.stop.tolist()
         return stops
+
+    @functools.cached_property
+    def widest(self) -> int:
+        """Lines that a single line of the results takes, at most."""
+        return int((self.stop - self.first).max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +195,96 @@ class Flow:
         return last
 
 
+class Flows:
+    """The flows of ``graph``, its nodes in the given order; what they have in common is worked out
+    once.
+
+    Args:
+        keep_input: whether the inputs must outlive the inference.
+        feed: whether the rows of inputs arrive one by one instead of being there.
+    """
+
+    def __init__(self, graph: Graph, *, keep_input: bool = False, feed: bool = False) -> None:
+        self._graph = graph
+        self._feed = feed
+        self._nodes = stepped(graph.nodes)
+        self._roots = alias_roots(graph)
+        self._joined = _joined(graph, self._nodes)
+        self._tensors = {root.index: root for root in self._roots.values()}
+        self._tensors.update((t.index, t) for others in self._joined.values() for t in others)
+        self._made = tuple(_made(graph, node, self._tensors) for node in self._nodes)
+        self._sums = [_sums_bytes(node, self._roots) for node in self._nodes]
+        self._strips = _strips(graph, self._nodes)
+        self._ends = frozenset(
+            self._roots[t.index].index for t in graph.outputs if t.index in self._roots
+        )
+        inputs = frozenset(t.index for t in graph.inputs if keep_input)
+        self._kept = self._ends | inputs
+        self._whole = self._ends | _reshaped(graph, self._roots)
+        self._uses: dict[tuple[int, bool, int, tuple[int, ...]], tuple[Use, ...]] = {}
+
+    def flow(
+        self, blocks: Mapping[int, int] = MappingProxyType({}), alone: Collection[int] = ()
+    ) -> Flow:
+        """The flow where rows are cut, and sums made, as said.
+
+        Args:
+            blocks: by position, into how many blocks of columns rows are cut, where they are; all
+                that read a tensor in blocks have the number of its maker.
+            alone: positions of nodes that find their input whole, so that they need no sums.
+        """
+        nodes = self._nodes
+        sums = {i: nbytes for i, nbytes in enumerate(self._sums) if nbytes and i not in alone}
+        made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
+        uses = tuple(self._uses_of(i, i in sums, blocks, made_in) for i in range(len(nodes)))
+        found: dict[int, list[Use]] = {tensor: [] for tensor in self._tensors}
+        for use in itertools.chain.from_iterable(uses):
+            found[use.source].append(use)
+        readers = {tensor: tuple(of_tensor) for tensor, of_tensor in found.items()}
+        inputs = [t.index for t in self._graph.inputs]
+        fed = frozenset(t for t in inputs if self._feed and readers[t])
+        maker = {t: readers[t][0].reader if t in fed else -1 for t in inputs}
+        maker.update({tensor: i for i, tensors in enumerate(self._made) for tensor in tensors})
+        return Flow(
+            nodes=nodes,
+            tensors=self._tensors,
+            maker=maker,
+            uses=uses,
+            readers=readers,
+            fed=fed,
+            kept=self._kept,
+            whole=self._whole,
+            made=self._made,
+            sums=sums,
+            strips=self._strips,
+            blocks=blocks,
+            fine=frozenset(
+                t
+                for t in made_in
+                if t not in self._whole
+                and readers[t]
+                and all(
+                    use.reader in blocks and _takes_blocks(nodes[use.reader], use.reader in sums)
+                    for use in readers[t]
+                )
+            ),
+        )
+
+    def _uses_of(
+        self, position: int, adds_up: bool, blocks: Mapping[int, int], made_in: Mapping[int, int]
+    ) -> tuple[Use, ...]:
+        node, number = self._nodes[position], blocks.get(position, 1)
+        sources = (self._roots[t.index].index for t in node.activations if t.index in self._roots)
+        key = position, adds_up, number, tuple(made_in.get(source, 1) for source in sources)
+        if key not in self._uses:
+            self._uses[key] = (
+                (_step_by_step(position, self._roots[node.input(0).index], number, made_in),)
+                if adds_up
+                else _uses(position, node, self._roots, self._joined, number, made_in)
+            )
+        return self._uses[key]
+
+
 def flow_of(
     graph: Graph,
     *,
@@ -197,68 +293,8 @@ def flow_of(
     blocks: Mapping[int, int] = MappingProxyType({}),
     alone: Collection[int] = (),
 ) -> Flow:
-    """The flow of ``graph``, its nodes in the given order.
-
-    Args:
-        alone: positions of nodes that find their input whole, so that they need no sums.
-        keep_input: whether the inputs must outlive the inference.
-        feed: whether the rows of inputs arrive one by one instead of being there.
-        blocks: by position, into how many blocks of columns rows are cut, where they are; all
-            that read a tensor in blocks have the number of its maker.
-    """
-    nodes = stepped(graph.nodes)
-    roots = alias_roots(graph)
-    tensors = {root.index: root for root in roots.values()}
-    joined = _joined(graph, nodes)
-    tensors.update((t.index, t) for others in joined.values() for t in others)
-    made = tuple(_made(graph, node, tensors) for node in nodes)
-    summing = ((i, _sums_bytes(node, roots)) for i, node in enumerate(nodes) if i not in alone)
-    sums = {i: nbytes for i, nbytes in summing if nbytes}
-    made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
-    uses = tuple(
-        (_step_by_step(i, roots[node.input(0).index], blocks.get(i, 1), made_in),)
-        if i in sums
-        else _uses(i, node, roots, joined, blocks.get(i, 1), made_in)
-        for i, node in enumerate(nodes)
-    )
-    readers: dict[int, tuple[Use, ...]] = dict.fromkeys(tensors, ())
-    for use in (use for of_node in uses for use in of_node):
-        readers[use.source] += (use,)
-    fed = frozenset(t.index for t in graph.inputs if feed and readers[t.index])
-    maker = {t.index: readers[t.index][0].reader if t.index in fed else -1 for t in graph.inputs}
-    maker.update({tensor: i for i, tensors in enumerate(made) for tensor in tensors})
-    ends = frozenset(roots[t.index].index for t in graph.outputs if t.index in roots)
-    reshaped = {
-        roots[t.index].index
-        for node in graph.nodes
-        for t in node.outputs
-        if (t.height, t.row_bytes) != (roots[t.index].height, roots[t.index].row_bytes)
-    }
-    inputs = frozenset(t.index for t in graph.inputs if keep_input)
-    return Flow(
-        nodes=nodes,
-        tensors=tensors,
-        maker=maker,
-        uses=uses,
-        readers=readers,
-        fed=fed,
-        kept=ends | inputs,
-        whole=ends | reshaped,
-        made=made,
-        sums=sums,
-        strips=_strips(graph, nodes),
-        blocks=blocks,
-        fine=frozenset(
-            t
-            for t in made_in
-            if t not in ends | reshaped
-            and readers[t]
-            and all(
-                use.reader in blocks and _takes_blocks(nodes[use.reader], use.reader in sums)
-                for use in readers[t]
-            )
-        ),
-    )
+    """The only flow of ``graph`` that is asked for; arguments are those of :class:`Flows`."""
+    return Flows(graph, keep_input=keep_input, feed=feed).flow(blocks, alone)
 
 
 # Pixels of a block of a row at most, by position of a node; None for whole rows.
@@ -358,6 +394,14 @@ def _pays(node: Node, blocks: int) -> bool:
     return blocks > 1 and 2 * most < node.input(0).width
 
 
+def _reshaped(graph: Graph, roots: Mapping[int, Tensor]) -> frozenset[int]:
+    """Tensors that aliases reshape."""
+    return frozenset(
+        roots[t.index].index
+        for node in graph.nodes
+        for t in node.outputs
+        if (t.height, t.row_bytes) != (roots[t.index].height, roots[t.index].row_bytes)
+    )
 
 
 def _sums_bytes(node: Node, roots: Mapping[int, Tensor]) -> int:

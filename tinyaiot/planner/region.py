@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,45 +44,6 @@ class Event(NamedTuple):
     y: int
 
 
-@dataclass(frozen=True, eq=False)
-class Region:
-    """What the nodes [start, stop) need in memory while they run together.
-
-    Attributes:
-        order: the number of what makes each row, in the order in which they are made: of a node its
-            position, of an input whose rows arrive −1 less its index.
-        rings: lines that must be held, by tensor, of those that live only here.
-        ring_bytes: of all rings, as many as must be there at one time.
-        apart: pairs of tensors with rings of a row at most, of which one is always done with before
-            the next line of the other is made, so that they may lie in the same bytes.
-        live_in: tensors that are there whole when the region starts.
-        live_out: tensors made here that are there whole when it ends.
-        distances: by (output, input): bytes from the start of the output to that of the input,
-            at least, where the one may be written over the other, which dies here.
-    """
-
-    start: int
-    stop: int
-    order: Lines
-    rings: Mapping[int, int]
-    ring_bytes: int
-    apart: frozenset[tuple[int, int]]
-    live_in: tuple[int, ...]
-    live_out: tuple[int, ...]
-    distances: Mapping[tuple[int, int], int]
-
-    @functools.cached_property
-    def events(self) -> tuple[Event, ...]:
-        """The row order."""
-        made: Counter[int] = Counter()
-        events = []
-        for number in self.order.tolist():
-            position, tensor = (number, -1) if number >= 0 else (-1, -1 - number)
-            events.append(Event(position, tensor, made[number]))
-            made[number] += 1
-        return tuple(events)
-
-
 @dataclass(frozen=True)
 class Manner:
     """How a line asks for what it reads.
@@ -100,9 +61,54 @@ _AS_IT_COMES = Manner()
 _MANNERS = (_AS_IT_COMES, Manner(backwards=True), Manner(by_rows=True), Manner(True, True))
 
 
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What the nodes [start, stop) need in memory while they run together.
+
+    Attributes:
+        rings: lines that must be held, by tensor, of those that live only here.
+        ring_bytes: of all rings, as many as must be there at one time.
+        live_in: tensors that are there whole when the region starts.
+        live_out: tensors made here that are there whole when it ends.
+        distances: by (output, input): bytes from the start of the output to that of the input,
+            at least, where the one may be written over the other, which dies here.
+    """
+
+    flow: Flow
+    start: int
+    stop: int
+    manner: Manner
+    rings: Mapping[int, int]
+    ring_bytes: int
+    live_in: tuple[int, ...]
+    live_out: tuple[int, ...]
+    distances: Mapping[tuple[int, int], int]
+
+    @functools.cached_property
+    def events(self) -> tuple[Event, ...]:
+        """The row order."""
+        made: Counter[int] = Counter()
+        events = []
+        for number in row_order(self.flow, self.start, self.stop, self.manner).tolist():
+            position, tensor = (number, -1) if number >= 0 else (-1, -1 - number)
+            events.append(Event(position, tensor, made[number]))
+            made[number] += 1
+        return tuple(events)
+
+    @functools.cached_property
+    def apart(self) -> frozenset[tuple[int, int]]:
+        """Pairs of tensors with rings of a row at most, of which one is always done with before the
+        next line of the other is made, so that they may lie in the same bytes."""
+        return Run(self.flow, self.start, self.stop, self.manner).apart(self.rings)
+
+
 def row_order(flow: Flow, start: int, stop: int, manner: Manner = _AS_IT_COMES) -> Lines:
-    """The demand-driven order of all lines that the nodes [start, stop) make, as in
-    :class:`Region`."""
+    """The demand-driven order of all lines that the nodes [start, stop) make: of each its node's
+    position, or of a row that arrives −1 less its tensor's index.
+
+    Nodes only ask those before them. So without the lines of the first nodes this is the order of
+    the others.
+    """
     order: list[int] = []
     made = dict.fromkeys(range(start, stop), 0)
     arrived = dict.fromkeys(_arriving(flow, start, stop), 0)
@@ -182,9 +188,39 @@ def ends_of(flow: Flow, start: int, stop: int) -> Ends:
 
 def measure(flow: Flow, start: int, stop: int) -> Region:
     """Runs the nodes [start, stop) in row order and measures what they need."""
-    orders = _MANNERS if _has_joins(flow, start, stop) else (_AS_IT_COMES,)
-    regions = (_measure(flow, start, stop, manner) for manner in orders)
+    manners = _manners(flow, start, stop)
+    return _smallest(Run(flow, start, stop, manner).region(start) for manner in manners)
+
+
+class Regions:
+    """The regions of a flow; those that end alike, asked for one after the other, are measured in
+    one run."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._runs: dict[Manner, Run] = {}
+
+    def region(self, start: int, stop: int) -> Region:
+        """As ``measure``."""
+        manners = _manners(self._flow, start, stop)
+        return _smallest(self._run(start, stop, manner).region(start) for manner in manners)
+
+    def _run(self, start: int, stop: int, manner: Manner) -> Run:
+        run = self._runs.get(manner)
+        if run is None or run.stop != stop:
+            run = self._runs[manner] = Run(self._flow, start, stop, manner)
+        elif run.start > start:
+            # Where two regions were asked for, longer ones are likely to be.
+            run = self._runs[manner] = Run(self._flow, max(2 * start - stop, 0), stop, manner)
+        return run
+
+
+def _smallest(regions: Iterable[Region]) -> Region:
     return min(regions, key=lambda region: region.ring_bytes)
+
+
+def _manners(flow: Flow, start: int, stop: int) -> Sequence[Manner]:
+    return _MANNERS if _has_joins(flow, start, stop) else (_AS_IT_COMES,)
 
 
 def _has_joins(flow: Flow, start: int, stop: int) -> bool:
@@ -198,32 +234,115 @@ def _has_joins(flow: Flow, start: int, stop: int) -> bool:
     )
 
 
-def _measure(flow: Flow, start: int, stop: int, manner: Manner) -> Region:
-    order = row_order(flow, start, stop, manner)
-    steps = _step_times(order)
-    times = _row_times(flow, steps)
-    ends = ends_of(flow, start, stop)
-    lows = {t: _lows(flow, steps, t, start, stop, len(order)) for t in ends.born}
-    low_bytes = {t: _low_bytes(flow, steps, t, start, stop, len(order)) for t in ends.dying}
-    rings = {t: _ring(flow, t, times[t], lows[t]) for t in ends.born if t not in ends.live_out}
-    passes = (t for t in rings if _passes(flow, t, rings[t], times[t]))
-    passing = {t: _in_use(times[t], lows[t]) for t in passes}
-    return Region(
-        start=start,
-        stop=stop,
-        order=order,
-        rings=rings,
-        ring_bytes=_together_bytes({t: ring_bytes(flow, t, rings[t]) for t in rings}, passing),
-        apart=frozenset(_apart(passing)),
-        live_in=ends.live_in,
-        live_out=ends.live_out,
-        distances={
-            (output, source): _distance(flow, output, source, times[output], low_bytes[source])
-            for output in ends.live_out
-            for source in ends.dying
-            if output not in flow.fed and not flow.is_whole(flow.maker[output])
-        },
-    )
+class Run:
+    """The nodes [start, stop) run in one manner, and what regions of the last of them need."""
+
+    def __init__(self, flow: Flow, start: int, stop: int, manner: Manner) -> None:
+        self.start = start
+        self.stop = stop
+        self._flow = flow
+        self._manner = manner
+        self._order = row_order(flow, start, stop, manner)
+        self._steps = _step_times(self._order)
+        self._times = _row_times(flow, self._steps)
+        self._rings: dict[int, int] = {}
+        self._in_use: dict[int, Flags] = {}
+
+    def region(self, start: int) -> Region:
+        """The region [start, stop)."""
+        flow, ends = self._flow, ends_of(self._flow, start, self.stop)
+        rings = {t: self._ring(t) for t in ends.born if t not in ends.live_out}
+        return Region(
+            flow=flow,
+            start=start,
+            stop=self.stop,
+            manner=self._manner,
+            rings=rings,
+            ring_bytes=self._together_bytes(start, rings),
+            live_in=ends.live_in,
+            live_out=ends.live_out,
+            distances={
+                (output, source): _distance(flow, output, source, self._times[output], low_bytes)
+                for source, low_bytes in ((t, self._low_bytes(t, start)) for t in ends.dying)
+                for output in ends.live_out
+                if output not in flow.fed and not flow.is_whole(flow.maker[output])
+            },
+        )
+
+    def apart(self, rings: Iterable[int]) -> frozenset[tuple[int, int]]:
+        """Pairs of rings that are passed on and never in use at one time."""
+        passing = [(t, self._passing(t)) for t in rings if self._passes(t)]
+        return frozenset(
+            (one, other)
+            for (one, used), (other, also_used) in itertools.combinations(passing, 2)
+            if not (used & also_used).any()
+        )
+
+    def _ring(self, tensor: int) -> int:
+        """Lines from the newest down to the oldest that is still needed, at most; whole rows,
+        unless all that touch the tensor take blocks."""
+        if tensor not in self._rings:
+            self._rings[tensor] = self._lines_held(tensor)
+        return self._rings[tensor]
+
+    def _lines_held(self, tensor: int) -> int:
+        flow, times, lines = self._flow, self._times[tensor], self._flow.lines(tensor)
+        if tensor in flow.whole or len(times) != lines:
+            return lines
+        held = int(max((np.arange(lines) - self._lows(tensor)[times + 1] + 1).max(), 1))
+        return held if tensor in flow.fine else align(held, flow.blocks_of(tensor))
+
+    def _passes(self, tensor: int) -> bool:
+        """Whether a tensor is passed on a row or a block at a time. What arrives is not: its row
+        may be written before it is asked for."""
+        flow = self._flow
+        is_made_by_lines = len(self._times[tensor]) == flow.lines(tensor)
+        is_made = is_made_by_lines and tensor not in flow.fed
+        return is_made and self._ring(tensor) <= flow.blocks_of(tensor)
+
+    def _passing(self, tensor: int) -> Flags:
+        """By event, whether a line of a tensor is made in it, or is there and still to be read."""
+        if tensor not in self._in_use:
+            times, lows = self._times[tensor], self._lows(tensor)
+            done = np.searchsorted(lows, np.arange(len(times)), side="right")
+            changes = np.zeros(len(lows) + 1, np.int64)
+            np.add.at(changes, times, 1)
+            np.add.at(changes, np.maximum(done, times + 1), -1)
+            self._in_use[tensor] = np.cumsum(changes[: len(self._order)]) > 0
+        return self._in_use[tensor]
+
+    def _together_bytes(self, start: int, rings: Mapping[int, int]) -> int:
+        """The most bytes of rings that are in use at one time while the nodes from ``start`` on
+        run; of those that are not passed on, always."""
+        kept, at_once = 0, np.zeros(len(self._order), np.int64)
+        for tensor, lines in rings.items():
+            nbytes = ring_bytes(self._flow, tensor, lines)
+            if self._passes(tensor):
+                at_once += nbytes * self._passing(tensor)
+            else:
+                kept += nbytes
+        return kept + int(at_once[self._order >= start].max(initial=0))
+
+    def _lows(self, tensor: int) -> Lines:
+        """By event, the lowest line of ``tensor`` that it or a later one reads; its height if
+        none."""
+        uses = self._uses(tensor, self.start)
+        return self._lowest(self._flow.lines(tensor), ((use.reader, use.first) for use in uses))
+
+    def _low_bytes(self, tensor: int, start: int) -> Lines:
+        """The same of bytes of a tensor that lies whole before the nodes from ``start`` on run."""
+        uses = self._uses(tensor, start)
+        nbytes = self._flow.tensors[tensor].nbytes
+        return self._lowest(nbytes, ((use.reader, use.first_byte) for use in uses))
+
+    def _uses(self, tensor: int, start: int) -> Iterator[Use]:
+        return (use for use in self._flow.readers[tensor] if start <= use.reader < self.stop)
+
+    def _lowest(self, end: int, reads: Iterable[tuple[int, Lines]]) -> Lines:
+        lows = np.full(len(self._order) + 1, end, np.int64)
+        for reader, first in reads:
+            np.minimum.at(lows, self._steps[reader], first)
+        return np.minimum.accumulate(lows[::-1])[::-1]
 
 
 def _step_times(order: Lines) -> dict[int, Lines]:
@@ -244,70 +363,9 @@ def _row_times(flow: Flow, steps: Mapping[int, Lines]) -> dict[int, Lines]:
     return times
 
 
-def _lows(
-    flow: Flow, steps: Mapping[int, Lines], tensor: int, start: int, stop: int, count: int
-) -> Lines:
-    """By event, the lowest row of ``tensor`` that it or a later one reads; its height if none."""
-    lows = np.full(count + 1, flow.lines(tensor), np.int64)
-    for use in flow.readers[tensor]:
-        if start <= use.reader < stop:
-            np.minimum.at(lows, steps[use.reader], use.first)
-    return np.minimum.accumulate(lows[::-1])[::-1]
-
-
-def _low_bytes(
-    flow: Flow, steps: Mapping[int, Lines], tensor: int, start: int, stop: int, count: int
-) -> Lines:
-    """The same of bytes of a tensor that lies whole."""
-    lows = np.full(count + 1, flow.tensors[tensor].nbytes, np.int64)
-    for use in flow.readers[tensor]:
-        if start <= use.reader < stop:
-            np.minimum.at(lows, steps[use.reader], use.first_byte)
-    return np.minimum.accumulate(lows[::-1])[::-1]
-
-
-def _ring(flow: Flow, tensor: int, times: Lines, lows: Lines) -> int:
-    """Lines from the newest down to the oldest that is still needed, at most; whole rows, unless
-    all that touch the tensor take blocks."""
-    lines = flow.lines(tensor)
-    if tensor in flow.whole or len(times) != lines:
-        return lines
-    held = int(max((np.arange(lines) - lows[times + 1] + 1).max(), 1))
-    return held if tensor in flow.fine else align(held, flow.blocks_of(tensor))
-
-
 def ring_bytes(flow: Flow, tensor: int, count: int) -> int:
     """Bytes of ``count`` lines of a tensor, as far as they are aligned."""
     return align(flow.line_bytes(tensor) * count, RING_ALIGNMENT)
-
-
-def _passes(flow: Flow, tensor: int, held: int, times: Lines) -> bool:
-    """Whether a tensor is passed on a row or a block at a time. What arrives is not: its row may be
-    written before it is asked for."""
-    is_made_by_lines = len(times) == flow.lines(tensor) and tensor not in flow.fed
-    return is_made_by_lines and held <= flow.blocks_of(tensor)
-
-
-def _in_use(times: Lines, lows: Lines) -> Flags:
-    """By event, whether a line is made in it, or is there and still to be read."""
-    done = np.searchsorted(lows, np.arange(len(times)), side="right")
-    changes = np.zeros(len(lows) + 1, np.int64)
-    np.add.at(changes, times, 1)
-    np.add.at(changes, np.maximum(done, times + 1), -1)
-    return np.cumsum(changes) > 0
-
-
-def _together_bytes(sizes: Mapping[int, int], passing: Mapping[int, Flags]) -> int:
-    """The most bytes that are in use at one time: of all rings but ``passing`` ones, always."""
-    at_once = sum((sizes[tensor] * used for tensor, used in passing.items()), np.zeros(1, np.int64))
-    return sum(size for t, size in sizes.items() if t not in passing) + int(at_once.max())
-
-
-def _apart(passing: Mapping[int, Flags]) -> Iterator[tuple[int, int]]:
-    """Pairs of tensors that are never in use at one time."""
-    for (one, used), (other, also_used) in itertools.combinations(passing.items(), 2):
-        if not (used & also_used).any():
-            yield one, other
 
 
 def _distance(flow: Flow, output: int, source: int, times: Lines, lows: Lines) -> int:

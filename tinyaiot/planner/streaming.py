@@ -24,7 +24,7 @@ from tinyaiot.cores import Core
 from tinyaiot.graph import Graph, Node, Tensor
 from tinyaiot.operators import operator_of
 from tinyaiot.plan import Memory, Plan, Scratch, Slot, Step
-from tinyaiot.planner.flow import Flow, choose_blocks, flow_of
+from tinyaiot.planner.flow import Flow, Flows, choose_blocks
 from tinyaiot.planner.liveness import (
     SCRATCH_ALIGNMENT,
     activations,
@@ -37,8 +37,8 @@ from tinyaiot.planner.region import (
     RING_ALIGNMENT,
     Ends,
     Region,
+    Regions,
     ends_of,
-    measure,
     ring_bytes,
 )
 
@@ -73,11 +73,11 @@ def rows(
         slowest_tier: of the kernels to choose from; by default, for each node, that of the
             fastest that it can have.
     """
-    uncut = flow_of(graph, keep_input=keep_input, feed=feed)
+    flows = Flows(graph, keep_input=keep_input, feed=feed)
+    uncut = flows.flow()
 
     def search_with(blocks: Mapping[int, int]) -> Search:
-        flow = flow_of(graph, keep_input=keep_input, feed=feed, blocks=blocks)
-        return Search(flow, core, slowest_tier, fast=fast)
+        return Search(flows.flow(blocks), core, slowest_tier, fast=fast)
 
     search = search_with({} if pixels is None else choose_blocks(uncut, pixels))
     if search.flow.all_steps > _MOST_STEPS:
@@ -141,7 +141,7 @@ class Search:
             for position in range(len(flow.nodes))
         ]
         self._wholes = [flow.is_whole(position) for position in range(len(flow.nodes))]
-        self.region = functools.cache(functools.partial(measure, flow))
+        self.region = functools.cache(Regions(flow).region)
         self._ends = functools.cache(functools.partial(ends_of, flow))
 
     def cuts(self) -> tuple[int, ...]:
@@ -185,8 +185,8 @@ class Search:
         return sorted(
             {
                 self.need(start, stop)
-                for start in range(count)
-                for stop in range(start + 1, count + 1)
+                for stop in range(1, count + 1)
+                for start in reversed(range(stop))
                 if self.least_need(start, stop) < high and low <= self.need(start, stop) < high
             }
         )
@@ -326,7 +326,7 @@ def _scratch_of(node: Node, core: Core, slowest_tier: int | None, fast: bool) ->
 
 def _widest(flow: Flow, tensor: int) -> int:
     """Lines that a single line of any reader takes, at most."""
-    return max([1, *(int((use.stop - use.first).max()) for use in flow.readers[tensor])])
+    return max([1, *(use.widest for use in flow.readers[tensor])])
 
 
 @dataclass(frozen=True)
