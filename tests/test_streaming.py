@@ -31,7 +31,7 @@ from tinyaiot.planner.checker import InvalidPlanError, check
 from tinyaiot.planner.flow import Flow, flow_of
 from tinyaiot.planner.overlap import arrange
 from tinyaiot.planner.problem import Buffer
-from tinyaiot.planner.region import Event, Region, measure, ring_bytes, row_order
+from tinyaiot.planner.region import Event, Region, Regions, measure, ring_bytes, row_order
 from tinyaiot.planner.streaming import Search, rows
 
 pytestmark = pytest.mark.usefixtures("fake_operators")
@@ -113,6 +113,20 @@ def test_distances_are_safe_and_least(graph: Graph) -> None:
                 assert not overwrites(flow, region, output, source, distance + more)
             if -flow.tensors[source].nbytes < distance < size:
                 assert overwrites(flow, region, output, source, distance - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(max_nodes=8), st.booleans())
+def test_regions_measured_in_longer_runs_are_as_measured_alone(graph: Graph, feed: bool) -> None:
+    flow = flow_of(graph, feed=feed)
+    regions = Regions(flow)
+    for stop in range(1, len(flow.nodes) + 1):
+        for start in reversed(range(stop)):
+            region, alone = regions.region(start, stop), measure(flow, start, stop)
+            assert region.events == alone.events
+            assert (region.rings, region.ring_bytes) == (alone.rings, alone.ring_bytes)
+            assert region.apart == alone.apart
+            assert region.distances == alone.distances
 
 
 @settings(max_examples=60, deadline=None)

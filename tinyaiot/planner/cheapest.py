@@ -10,7 +10,8 @@ does, in blocks as large as do where not.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinyaiot.cores import Core
@@ -60,7 +61,7 @@ class _Way:
     """A way to run the nodes [start, stop) together.
 
     Attributes:
-        need_bytes: without scratch.
+        search: of the flow that has its blocks.
         pixels: of a block at most; None for whole rows.
         kernels: by node, from the least scratch on, each faster than the one before.
         lies_apart: whether no result may be written over an input.
@@ -68,15 +69,27 @@ class _Way:
 
     start: int
     stop: int
-    need_bytes: int
+    search: Search
     pixels: int | None
     kernels: tuple[tuple[_Kernel, ...], ...]
     blocks: Mapping[int, int]
     lies_apart: bool
 
     @functools.cached_property
+    def need_bytes(self) -> int:
+        """Without scratch."""
+        if self.lies_apart:
+            return self.search.need_apart(self.start, self.stop)
+        return self.search.need_without_scratch(self.start, self.stop)
+
+    @functools.cached_property
     def least_instructions(self) -> float:
         return sum(kernels[-1].instructions for kernels in self.kernels)
+
+    def at_least(self, budget_bytes: int) -> float:
+        """Instructions that it takes no less than within a budget, without measuring its need."""
+        room = budget_bytes - self.search.least_need_without_scratch(self.start, self.stop)
+        return sum(_fastest_in(room, kernels).instructions for kernels in self.kernels)
 
     def within(self, budget_bytes: int) -> _Piece | None:
         """With the fastest kernels that fit a budget; None where some node has none."""
@@ -274,9 +287,10 @@ class Cheapest:
             # Short regions come first: what is streamed takes no less than its floor.
             if found is not None and before.instructions + floor >= found.instructions:
                 continue
-            piece = self._piece(start, stop, budget_bytes - slack_bytes)
-            if piece is None and slack_bytes:
-                piece = self._piece(start, stop, budget_bytes)
+            most = math.inf
+            if found is not None:
+                most = found.instructions - before.instructions - a_region
+            piece = self._piece(start, stop, budget_bytes, slack_bytes, most)
             if piece is None:
                 continue
             candidate = _Best(
@@ -289,10 +303,24 @@ class Cheapest:
                 found = candidate
         return found
 
-    def _piece(self, start: int, stop: int, budget_bytes: int) -> _Piece | None:
-        """The cheapest way to run the nodes [start, stop) within a budget."""
+    def _piece(
+        self, start: int, stop: int, budget_bytes: int, slack_bytes: int, most_instructions: float
+    ) -> _Piece | None:
+        """The cheapest way to run the nodes [start, stop) that leaves some slack of a budget, or
+        if there is none, that fits it; None too if it takes more than ``most_instructions``."""
+        ways = functools.partial(self._ways_of, start, stop, budget_bytes)
+        piece = self._cheapest_of(ways(most_instructions), budget_bytes - slack_bytes)
+        if piece is not None or not slack_bytes:
+            return piece
+        piece = self._cheapest_of(ways(most_instructions), budget_bytes)
+        if piece is None or self._cheapest_of(ways(math.inf), budget_bytes - slack_bytes):
+            return None
+        return piece
+
+    def _cheapest_of(self, ways: Iterable[_Way], budget_bytes: int) -> _Piece | None:
+        """The cheapest way within a budget."""
         found: _Piece | None = None
-        for way in self._ways_of(start, stop, budget_bytes):
+        for way in ways:
             piece = way.within(budget_bytes)
             if piece is not None and (found is None or piece.instructions < found.instructions):
                 found = piece
@@ -301,12 +329,17 @@ class Cheapest:
                 break
         return found
 
-    def _ways_of(self, start: int, stop: int, budget_bytes: int) -> Iterator[_Way]:
+    def _ways_of(
+        self, start: int, stop: int, budget_bytes: int, most_instructions: float
+    ) -> Iterator[_Way]:
+        """Those that may do within a budget and take so many instructions at most."""
         if stop - start == 1 and start not in self._arriving:
             yield self._alone(start)
         for pixels, blocks in self._blocks_in(start, stop):
             if self._search(blocks).least_need(start, stop) <= budget_bytes:
-                yield self._together(start, stop, pixels, blocks)
+                way = self._together(start, stop, pixels, blocks)
+                if way.at_least(budget_bytes) <= most_instructions:
+                    yield way
 
     @functools.cache  # noqa: B019 - lives as long as its cache
     def _blocks_in(self, start: int, stop: int) -> tuple[tuple[int | None, dict[int, int]], ...]:
@@ -328,8 +361,7 @@ class Cheapest:
         sums = position in self._uncut.sums
         search = self._search({}, frozenset({position})) if sums else self._rows
         kernels = self._kernels_of(search.flow, position, 1, True, True, True)
-        need = search.need_apart(position, position + 1)
-        return _Way(position, position + 1, need, None, (kernels,), {}, lies_apart=True)
+        return _Way(position, position + 1, search, None, (kernels,), {}, lies_apart=True)
 
     def _together(
         self, start: int, stop: int, pixels: int | None, blocks: Mapping[int, int]
@@ -337,8 +369,8 @@ class Cheapest:
         key = start, stop, frozenset(blocks.items())
         if key not in self._ways:
             search = self._search(blocks)
-            flow, region = search.flow, search.region(start, stop)
-            there, stays = set(region.live_in), set(region.live_out)
+            flow, ends = search.flow, search.ends(start, stop)
+            there, stays = set(ends.live_in), set(ends.live_out)
             kernels = []
             for position in range(start, stop):
                 reads_whole = all(use.source in there for use in flow.uses[position])
@@ -348,8 +380,7 @@ class Cheapest:
                 kernels.append(
                     self._kernels_of(flow, position, calls, reads_whole, makes_whole, apart)
                 )
-            need = search.need_without_scratch(start, stop)
-            way = _Way(start, stop, need, pixels, tuple(kernels), blocks, lies_apart=False)
+            way = _Way(start, stop, search, pixels, tuple(kernels), blocks, lies_apart=False)
             self._ways[key] = way
         return self._ways[key]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -123,11 +123,21 @@ class Flow:
 
     @functools.cached_property
     def _lines(self) -> dict[int, int]:
-        return {t: tensor.height * self.blocks_of(t) for t, tensor in self.tensors.items()}
+        lines = {t: tensor.height for t, tensor in self.tensors.items()}
+        lines.update((t, lines[t] * number) for t, number in self._cut)
+        return lines
 
     @functools.cached_property
     def _line_bytes(self) -> dict[int, int]:
-        return {t: tensor.row_bytes // self.blocks_of(t) for t, tensor in self.tensors.items()}
+        nbytes = {t: tensor.row_bytes for t, tensor in self.tensors.items()}
+        nbytes.update((t, nbytes[t] // number) for t, number in self._cut)
+        return nbytes
+
+    @functools.cached_property
+    def _cut(self) -> tuple[tuple[int, int], ...]:
+        """Tensors of which rows are cut, and into how many blocks."""
+        made = dict.fromkeys(t for position in self.blocks for t in self.made_by(position))
+        return tuple((tensor, self.blocks_of(tensor)) for tensor in made)
 
     def steps(self, position: int) -> int:
         """Steps that a node takes: one for each line that it makes, or row or block that it adds
@@ -161,10 +171,13 @@ class Flow:
         """Tensors that a node makes."""
         return self.made[position]
 
+    def touched(self, position: int) -> frozenset[int]:
+        """Tensors that a node reads or makes."""
+        return _touched(self.made[position], self.uses[position])
+
     def is_whole(self, position: int) -> bool:
         """Whether a node makes all of its outputs at once, these being of several heights."""
-        node = self.nodes[position]
-        return any(t.height != node.output.height for t in node.outputs)
+        return _makes_several_heights(self.nodes[position])
 
     def may_be_region(self, start: int, stop: int) -> bool:
         """Whether nodes [start, stop) are of one strip, or behind all of them."""
@@ -173,6 +186,16 @@ class Flow:
     def last_reader(self, tensor: int) -> int:
         """The position after which a tensor is not needed any more."""
         return self._last_readers[tensor]
+
+    @functools.cached_property
+    def spans(self) -> dict[int, tuple[int, int]]:
+        """By tensor that may lie in a ring and is read, the positions of its maker and of its last
+        reader."""
+        return {
+            t: (self.maker[t], max(use.reader for use in self.readers[t]))
+            for t in self.tensors
+            if self.readers[t] and t not in self.fed and t not in self.whole
+        }
 
     @functools.cached_property
     def with_plain_ends(self) -> frozenset[int]:
@@ -195,6 +218,16 @@ class Flow:
         return last
 
 
+@functools.lru_cache(maxsize=4096)
+def _touched(made: tuple[int, ...], uses: tuple[Use, ...]) -> frozenset[int]:
+    return frozenset((*made, *(use.source for use in uses)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _makes_several_heights(node: Node) -> bool:
+    return any(t.height != node.output.height for t in node.outputs)
+
+
 class Flows:
     """The flows of ``graph``, its nodes in the given order; what they have in common is worked out
     once.
@@ -213,6 +246,9 @@ class Flows:
         self._tensors = {root.index: root for root in self._roots.values()}
         self._tensors.update((t.index, t) for others in self._joined.values() for t in others)
         self._made = tuple(_made(graph, node, self._tensors) for node in self._nodes)
+        self._sources = [
+            [self._roots[t.index].index for t in node.activations] for node in self._nodes
+        ]
         self._sums = [_sums_bytes(node, self._roots) for node in self._nodes]
         self._strips = _strips(graph, self._nodes)
         self._ends = frozenset(
@@ -236,11 +272,8 @@ class Flows:
         nodes = self._nodes
         sums = {i: nbytes for i, nbytes in enumerate(self._sums) if nbytes and i not in alone}
         made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
-        uses = tuple(self._uses_of(i, i in sums, blocks, made_in) for i in range(len(nodes)))
-        found: dict[int, list[Use]] = {tensor: [] for tensor in self._tensors}
-        for use in itertools.chain.from_iterable(uses):
-            found[use.source].append(use)
-        readers = {tensor: tuple(of_tensor) for tensor, of_tensor in found.items()}
+        uses = [self._uses_of(i, i in sums, blocks, made_in) for i in range(len(nodes))]
+        readers = self._readers(uses)
         inputs = [t.index for t in self._graph.inputs]
         fed = frozenset(t for t in inputs if self._feed and readers[t])
         maker = {t: readers[t][0].reader if t in fed else -1 for t in inputs}
@@ -249,7 +282,7 @@ class Flows:
             nodes=nodes,
             tensors=self._tensors,
             maker=maker,
-            uses=uses,
+            uses=tuple(uses),
             readers=readers,
             fed=fed,
             kept=self._kept,
@@ -270,11 +303,17 @@ class Flows:
             ),
         )
 
+    def _readers(self, uses: Sequence[tuple[Use, ...]]) -> dict[int, tuple[Use, ...]]:
+        found: dict[int, list[Use]] = {tensor: [] for tensor in self._tensors}
+        for use in itertools.chain.from_iterable(uses):
+            found[use.source].append(use)
+        return {tensor: tuple(of_tensor) for tensor, of_tensor in found.items()}
+
     def _uses_of(
         self, position: int, adds_up: bool, blocks: Mapping[int, int], made_in: Mapping[int, int]
     ) -> tuple[Use, ...]:
         node, number = self._nodes[position], blocks.get(position, 1)
-        sources = (self._roots[t.index].index for t in node.activations if t.index in self._roots)
+        sources = self._sources[position]
         key = position, adds_up, number, tuple(made_in.get(source, 1) for source in sources)
         if key not in self._uses:
             self._uses[key] = (
@@ -316,11 +355,9 @@ def choose_blocks(
     pixels_at: PixelsAt = pixels if callable(pixels) else lambda _: pixels
     last = len(flow.nodes) if stop is None else stop
     blocks: dict[int, int] = {}
-    for index, tensor in flow.tensors.items():
-        if not _lies_between(flow, index, start, last):
-            continue
+    for index in _between(flow, start, last):
         maker, readers = flow.maker[index], [use.reader for use in flow.readers[index]]
-        number = _blocks_of_rows(flow, maker, tensor, pixels_at)
+        number = _blocks_of_rows(flow, maker, flow.tensors[index], pixels_at)
         if number == 1 or not all(_reads_blocks(flow, position) for position in readers):
             continue
         by_windows = {
@@ -339,9 +376,7 @@ def choose_blocks(
 def groups(flow: Flow, start: int, stop: int) -> tuple[tuple[int, ...], ...]:
     """The nodes [start, stop), those together that read block for block what others make."""
     group_of = {position: position for position in range(start, stop)}
-    for index in flow.tensors:
-        if not _lies_between(flow, index, start, stop):
-            continue
+    for index in _between(flow, start, stop):
         readers = (use.reader for use in flow.readers[index])
         others = {group_of[p] for p in readers if not reads_windows(flow.nodes[p])}
         joined = group_of[flow.maker[index]]
@@ -352,12 +387,9 @@ def groups(flow: Flow, start: int, stop: int) -> tuple[tuple[int, ...], ...]:
     )
 
 
-def _lies_between(flow: Flow, index: int, start: int, stop: int) -> bool:
-    """Whether a tensor is made and read by the nodes [start, stop) only, and may lie in a ring."""
-    readers = flow.readers[index]
-    if not readers or index in flow.fed or index in flow.whole or flow.maker[index] < start:
-        return False
-    return all(use.reader < stop for use in readers)
+def _between(flow: Flow, start: int, stop: int) -> Iterator[int]:
+    """Tensors that are made and read by the nodes [start, stop) only, and may lie in rings."""
+    return (t for t, (first, last) in flow.spans.items() if start <= first and last < stop)
 
 
 def _blocks_of_rows(flow: Flow, position: int, made: Tensor, pixels_at: PixelsAt) -> int:

@@ -123,26 +123,28 @@ class Search:
         self, flow: Flow, core: Core, slowest_tier: int | None = None, *, fast: bool = False
     ) -> None:
         self.flow = flow
-        nodes = [flow.node(position) for position in range(len(flow.nodes))]
-        scratch = [_scratch_of(node, core, slowest_tier, fast) for node in nodes]
-        self.least = [limit for limit, _ in scratch]
-        self.scratch = [
-            0 if position in flow.sums else flow.with_joint(position, nbytes)
-            for position, (_, nbytes) in enumerate(scratch)
-        ]
-        self._sizes = {t: align(x.nbytes, RING_ALIGNMENT) for t, x in flow.tensors.items()}
-        widest = {t: _widest(flow, t) for t in flow.tensors}
-        self._least_rings = {t: ring_bytes(flow, t, lines) for t, lines in widest.items()}
-        self._passed = {
-            t: lines <= flow.blocks_of(t) and t not in flow.fed for t, lines in widest.items()
-        }
-        self._touched = [
-            {*flow.made_by(position), *(use.source for use in flow.uses[position])}
-            for position in range(len(flow.nodes))
-        ]
-        self._wholes = [flow.is_whole(position) for position in range(len(flow.nodes))]
+        self._core = core
+        self._slowest_tier = slowest_tier
+        self._fast = fast
+        self.kernel = functools.cache(self._kernel)
+        self._least_ring = functools.cache(self._narrowest_ring)
         self.region = functools.cache(Regions(flow).region)
-        self._ends = functools.cache(functools.partial(ends_of, flow))
+        self.ends = functools.cache(functools.partial(ends_of, flow))
+
+    def _kernel(self, position: int) -> tuple[int, int]:
+        """Of the kernel that a node is reckoned with: the limit to its own scratch, and all scratch
+        that the node needs with it."""
+        node = self.flow.node(position)
+        limit, nbytes = _scratch_of(node, self._core, self._slowest_tier, self._fast)
+        adds_up = position in self.flow.sums
+        return limit, 0 if adds_up else self.flow.with_joint(position, nbytes)
+
+    def _narrowest_ring(self, tensor: int) -> tuple[int, bool]:
+        """Bytes of a tensor's ring that is as narrow as its readers' windows, and whether it may be
+        passed on line by line."""
+        lines = _widest(self.flow, tensor)
+        passes = lines <= self.flow.blocks_of(tensor) and tensor not in self.flow.fed
+        return ring_bytes(self.flow, tensor, lines), passes
 
     def cuts(self) -> tuple[int, ...]:
         """Positions between which the regions lie, 0 and the number of nodes included."""
@@ -217,7 +219,7 @@ class Search:
     def need(self, start: int, stop: int) -> int:
         """Bytes that the region [start, stop) needs, the best pair of its ends overlapping."""
         region = self.region(start, stop)
-        return self.need_apart(start, stop) - self._saving(region) + self._scratch(start, stop)
+        return self.need_apart(start, stop) - self._saving(region) + self.scratch(start, stop)
 
     def need_without_scratch(self, start: int, stop: int) -> int:
         """The same, but for the scratch of kernels."""
@@ -225,7 +227,7 @@ class Search:
 
     def need_apart(self, start: int, stop: int) -> int:
         """The same, but for the scratch of kernels, and nothing overlapping."""
-        whole = self._whole_bytes(self._ends(start, stop))
+        whole = self._whole_bytes(self.ends(start, stop))
         return whole + self.region(start, stop).ring_bytes + self.sums(start, stop)
 
     def sums(self, start: int, stop: int) -> int:
@@ -267,41 +269,52 @@ class Search:
 
         Rings are as narrow as their windows, and ends overlap at will.
         """
-        if stop - start > 1 and any(self._wholes[start:stop]):
+        if stop - start > 1 and any(self.flow.is_whole(p) for p in range(start, stop)):
             return _NEVER
         if not self.flow.may_be_region(start, stop):
             return _NEVER
-        ends = self._ends(start, stop)
+        ends = self.ends(start, stop)
         rings = self._least_rings_bytes(start, stop, set(ends.born) - set(ends.live_out))
         # All that dies is whole at the start, all that is made whole at the end.
         dying = sum(self._size(t) for t in ends.dying)
         made = sum(self._size(t) for t in ends.live_out)
-        work = self.sums(start, stop) + self._scratch(start, stop)
+        work = self.sums(start, stop) + self.scratch(start, stop)
         return self._whole_bytes(ends) + rings + work - min(dying, made)
+
+    def least_need_without_scratch(self, start: int, stop: int) -> int:
+        """The same, but for the scratch of kernels."""
+        return self.least_need(start, stop) - self.scratch(start, stop)
 
     def _least_rings_bytes(self, start: int, stop: int, rings: Collection[int]) -> int:
         """Those that are passed on need not be there at one time, but for what a node reads and
         makes."""
-        passed = {t for t in rings if self._passed[t]}
+        passed = {}
+        kept = 0
+        for tensor in rings:
+            nbytes, passes = self._least_ring(tensor)
+            if passes:
+                passed[tensor] = nbytes
+            else:
+                kept += nbytes
         around = (
-            sum(self._least_rings[t] for t in passed.intersection(self._touched[position]))
+            sum(passed.get(tensor, 0) for tensor in self.flow.touched(position))
             for position in range(start, stop)
         )
-        kept = sum(self._least_rings[tensor] for tensor in rings if tensor not in passed)
         return kept + max(around)
 
     def boundary_bytes(self, start: int, stop: int) -> int:
         """Of what is there before the nodes [start, stop) run."""
-        return sum(self._size(tensor) for tensor in self._ends(start, stop).live_in)
+        return sum(self._size(tensor) for tensor in self.ends(start, stop).live_in)
 
     def _whole_bytes(self, ends: Ends) -> int:
         return sum(self._size(tensor) for tensor in (*ends.live_in, *ends.live_out))
 
     def _size(self, tensor: int) -> int:
-        return self._sizes[tensor]
+        return align(self.flow.tensors[tensor].nbytes, RING_ALIGNMENT)
 
-    def _scratch(self, start: int, stop: int) -> int:
-        return max(self.scratch[start:stop])
+    def scratch(self, start: int, stop: int) -> int:
+        """Bytes of scratch of the nodes [start, stop), of which one runs at a time."""
+        return max(self.kernel(position)[1] for position in range(start, stop))
 
     def _saving(self, region: Region) -> int:
         savings = [0]
@@ -439,7 +452,7 @@ def lay_out(
         summing = (p for p in flow.sums if start <= p < stop)
         buffers += [Buffer(flow.sums[p], RING_ALIGNMENT, k, k + 1) for p in summing]
     if scratch_bytes is None:
-        scratch_bytes = [max(search.scratch[start:stop]) for start, stop in spans]
+        scratch_bytes = [search.scratch(start, stop) for start, stop in spans]
     scratch = [
         Buffer(nbytes, SCRATCH_ALIGNMENT, k, k + 1) for k, nbytes in enumerate(scratch_bytes)
     ]
@@ -495,11 +508,11 @@ def plan_of(
     for k, region in enumerate(layout.regions):
         gap = _largest_gap(layout, k)
         for position in range(region.start, region.stop):
-            node, least = flow.node(position), search.least[position]
+            node, (least, least_bytes) = flow.node(position), search.kernel(position)
             if position in flow.sums:
                 continue
             # What the gap has beyond the least goes to the kernel; pointers take the rest.
-            limit = least + gap.size_bytes - search.scratch[position]
+            limit = least + gap.size_bytes - least_bytes
             if limit_of is not None:
                 limit = limit_of(position, gap.size_bytes)
             size = operator_of(node).scratch_bytes(node, core.with_scratch_limit(limit))
