@@ -168,9 +168,9 @@ class Cheapest:
         found = [self.pieces(budget_bytes, slack) for slack in slacks]
         found += [self.pieces(budget_bytes - slack) for slack in slacks]
         found += [self.pieces(budget_bytes, 0, share * sum(self._floors)) for share in _A_CUT]
-        others = dict.fromkeys(pieces for pieces in found if pieces not in (None, first))
+        others = dict.fromkeys(p for p in found if p is not None and p != first)
         plans = [] if plan is None else [plan]
-        for pieces in sorted((pieces for pieces in others if pieces), key=_cost):
+        for pieces in sorted(others, key=_cost):
             if len(plans) == _MOST_PLANS:
                 break
             plan = self._planned(pieces, budget_bytes, memory)
@@ -313,9 +313,11 @@ class Cheapest:
         if piece is not None or not slack_bytes:
             return piece
         piece = self._cheapest_of(ways(most_instructions), budget_bytes)
-        if piece is None or self._cheapest_of(ways(math.inf), budget_bytes - slack_bytes):
+        if piece is None:
             return None
-        return piece
+        # One that leaves the slack goes first, whatever it takes.
+        leaving = self._cheapest_of(ways(math.inf), budget_bytes - slack_bytes)
+        return piece if leaving is None else None
 
     def _cheapest_of(self, ways: Iterable[_Way], budget_bytes: int) -> _Piece | None:
         """The cheapest way within a budget."""

@@ -332,7 +332,7 @@ def flow_of(
     blocks: Mapping[int, int] = MappingProxyType({}),
     alone: Collection[int] = (),
 ) -> Flow:
-    """The only flow of ``graph`` that is asked for; arguments are those of :class:`Flows`."""
+    """One flow of ``graph``; arguments are those of :class:`Flows` and of its ``flow``."""
     return Flows(graph, keep_input=keep_input, feed=feed).flow(blocks, alone)
 
 
