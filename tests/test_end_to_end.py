@@ -111,6 +111,26 @@ def test_streamed(options: tuple[str, str], board: str, tmp_path: Path) -> None:
     assert document["extra_macs"] == 0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "person_detect",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in REAL if name != "person_detect"),
+    ],
+)
+def test_speed_in_less_ram_costs_at_most_a_hundredth(name: str, tmp_path: Path) -> None:
+    def measured(work: Path, *options: str) -> dict[str, int]:
+        command = ["measure", str(model_path(name)), "--board", MAIN_BOARD, "--objective", "speed"]
+        assert cli.run([*command, "--work", str(work), "-q", *options]) == 0
+        document: dict[str, int] = json.loads((work / "measurement.json").read_text())
+        return document
+
+    chosen = measured(tmp_path / "chosen")
+    plain = measured(tmp_path / "plain", "--strategy", "plain")
+    assert chosen["arena_bytes"] <= plain["arena_bytes"]
+    assert chosen["count"] <= 1.01 * plain["count"]
+
+
 def test_visual_wake_words_on_a_microbit(tmp_path: Path) -> None:
     """TFLM takes 101 KB for what has 16 KB here, stack and harness included."""
     json_file = tmp_path / "vww.json"

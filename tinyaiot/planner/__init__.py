@@ -50,9 +50,7 @@ FED_STRATEGIES: Mapping[str, Strategy] = MappingProxyType(_streaming(feed=True))
 # Strategies of which another never needs more RAM: pixels are taken only where they help.
 _NEVER_SMALLEST = ("fast rows", "blocks")
 
-# By how much an objective of speed lets instructions grow to save RAM, and how closely the least
-# that does is looked for, as a share of it. Predictions of the same kernels are off alike.
-_HARDLY_MORE = 0.005
+# How closely the least RAM that does is looked for, as a share of it.
 _PRECISION = 128
 
 # By what share an arena may be larger than the smallest to keep to the instructions asked for; and
@@ -131,7 +129,7 @@ def plan_model(
         objective: LEAST takes the smallest arena, and of the plans in it that of fewest
             instructions; RAM the smallest that keeps to ``most_instructions``, if that is not much
             larger, or else one hardly larger that saves much; BALANCED the plan of fewest
-            instructions that fits, SPEED the least RAM that takes hardly more. Where none fits,
+            instructions that fits, SPEED the least RAM that takes no more. Where none fits,
             some layers are run in strips, with as few MACs done twice as that takes; and where that
             does not fit either, slow kernels are taken, which need less scratch.
         keep_input: whether the inputs' bytes must survive an inference.
@@ -182,7 +180,7 @@ def plan_model(
             if objective is Objective.RAM and search.instructions_of(plan) > most_instructions:
                 plan = _at_the_price(search, plan, memories, most_instructions)
         elif objective is Objective.SPEED:
-            plan = _smaller(search, plan, (1 + _HARDLY_MORE) * search.instructions_of(plan))
+            plan = _smaller(search, plan, search.instructions_of(plan))
     if plan is None and strategy is None:
         plan = cheapest_in_strips(graph, core, memories, keep_input, feed)
     if plan is None and strategy is None:
