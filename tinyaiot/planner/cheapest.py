@@ -72,8 +72,12 @@ class _Way:
     search: Search
     pixels: int | None
     kernels: tuple[tuple[_Kernel, ...], ...]
-    blocks: Mapping[int, int]
     lies_apart: bool
+
+    @property
+    def blocks(self) -> Mapping[int, int]:
+        """By position, into how many blocks rows are cut, where they are."""
+        return self.search.flow.blocks
 
     @functools.cached_property
     def need_bytes(self) -> int:
@@ -363,7 +367,7 @@ class Cheapest:
         sums = position in self._uncut.sums
         search = self._search({}, frozenset({position})) if sums else self._rows
         kernels = self._kernels_of(search.flow, position, 1, True, True, True)
-        return _Way(position, position + 1, search, None, (kernels,), {}, lies_apart=True)
+        return _Way(position, position + 1, search, None, (kernels,), lies_apart=True)
 
     def _together(
         self, start: int, stop: int, pixels: int | None, blocks: Mapping[int, int]
@@ -382,7 +386,7 @@ class Cheapest:
                 kernels.append(
                     self._kernels_of(flow, position, calls, reads_whole, makes_whole, apart)
                 )
-            way = _Way(start, stop, search, pixels, tuple(kernels), blocks, lies_apart=False)
+            way = _Way(start, stop, search, pixels, tuple(kernels), lies_apart=False)
             self._ways[key] = way
         return self._ways[key]
 

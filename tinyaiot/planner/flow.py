@@ -272,7 +272,7 @@ class Flows:
         nodes = self._nodes
         sums = {i: nbytes for i, nbytes in enumerate(self._sums) if nbytes and i not in alone}
         made_in = {t.index: blocks[i] for i in blocks if i not in sums for t in nodes[i].outputs}
-        uses = [self._uses_of(i, i in sums, blocks, made_in) for i in range(len(nodes))]
+        uses = tuple(self._uses_of(i, i in sums, blocks, made_in) for i in range(len(nodes)))
         readers = self._readers(uses)
         inputs = [t.index for t in self._graph.inputs]
         fed = frozenset(t for t in inputs if self._feed and readers[t])
@@ -282,7 +282,7 @@ class Flows:
             nodes=nodes,
             tensors=self._tensors,
             maker=maker,
-            uses=tuple(uses),
+            uses=uses,
             readers=readers,
             fed=fed,
             kept=self._kept,
@@ -324,16 +324,9 @@ class Flows:
         return self._uses[key]
 
 
-def flow_of(
-    graph: Graph,
-    *,
-    keep_input: bool = False,
-    feed: bool = False,
-    blocks: Mapping[int, int] = MappingProxyType({}),
-    alone: Collection[int] = (),
-) -> Flow:
-    """One flow of ``graph``; arguments are those of :class:`Flows` and of its ``flow``."""
-    return Flows(graph, keep_input=keep_input, feed=feed).flow(blocks, alone)
+def flow_of(graph: Graph, *, feed: bool = False) -> Flow:
+    """The flow of ``graph`` in whole rows, where no other is asked for."""
+    return Flows(graph, feed=feed).flow()
 
 
 # Pixels of a block of a row at most, by position of a node; None for whole rows.

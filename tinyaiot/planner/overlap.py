@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from tinyaiot.planner.problem import Buffer, align
 
@@ -24,7 +23,8 @@ class Arrangement:
     used_bytes: int
 
 
-class _Neighbour(NamedTuple):
+@dataclass(frozen=True)
+class _Neighbour:
     """Another buffer in use at the same time, with the clearances either way."""
 
     number: int
@@ -133,12 +133,11 @@ def _place(
     """Each buffer in turn at the lowest offset that clears those placed before it."""
     offsets = [-1] * len(buffers)
     for i in order:
-        forbidden = []
-        for number, when_above, when_below in neighbours[i]:
-            placed = offsets[number]
-            if placed >= 0:
-                forbidden.append((placed - when_below, placed + when_above))
-        forbidden.sort()
+        forbidden = sorted(
+            (offsets[n.number] - n.when_below, offsets[n.number] + n.when_above)
+            for n in neighbours[i]
+            if offsets[n.number] >= 0
+        )
         offset = 0
         for low, high in forbidden:
             # Offsets strictly between low and high touch.
